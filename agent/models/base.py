@@ -1,0 +1,67 @@
+"""What every backend of the strong student can do. The loop knows only this interface."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingRequest:
+    """``n`` continuations of every prompt.
+
+    ``grammar`` is a Lark grammar (llguidance dialect) that the continuation has to follow, or ``None``.
+    ``seed`` makes sampling repeatable where the backend supports it. ``stop`` strings end a continuation
+    and are not part of it.
+    """
+
+    prompts: tuple[str, ...]
+    n: int = 1
+    max_tokens: int = 64
+    temperature: float = 1.0
+    top_p: float = 1.0
+    stop: tuple[str, ...] = ()
+    grammar: str | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """One sampled continuation. ``finished`` is false when it ran into ``max_tokens``."""
+
+    text: str
+    tokens: int
+    finished: bool
+    model_version: str
+
+
+@runtime_checkable
+class LanguageModel(Protocol):
+    """The strong model: samples text, scores labels, and gives features."""
+
+    name: str
+    version: str
+    """Changes with every publish; each completion records the version that gave it."""
+
+    def sample(self, request: SamplingRequest) -> list[list[Completion]]:
+        """``n`` completions for each prompt, in the order of the prompts. Raises ``ModelError``."""
+        ...
+
+    def option_logprobs(self, prompts: Sequence[str], options: Sequence[Sequence[str]]) -> NDArray[np.float64]:
+        """logprobs_N_K: log-probability of each option's tokens as the continuation of its prompt."""
+        ...
+
+    def features(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """features_N_D: final-layer hidden state of the last token of each text.
+
+        A text's features do not depend on the other texts of the call.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free what the backend holds (memory, a server). Safe to call twice."""
+        ...

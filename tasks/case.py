@@ -1,0 +1,86 @@
+"""What a case is, and what a task is: everything the agent may see, and nothing else.
+
+Gold labels are not here. They live in :mod:`askew.tasks.gold`, which the agent may not import.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+
+
+class Split(StrEnum):
+    """Which part a case plays. ``WEAK`` trains the weak supervisor and is disjoint from all others."""
+
+    WEAK = "weak"
+    POOL = "pool"
+    VALIDATION = "validation"
+    TEST = "test"
+    WRITTEN = "written"
+    """Not in the task: written or edited by the strong model during a run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One input with K options. It carries no gold label: it has no field for one."""
+
+    id: str
+    text: str
+    options: tuple[str, ...]
+    split: Split = Split.POOL
+
+
+Attribute = Callable[[Case], Sequence[float]]
+"""A deterministic measurement of a case: one number per option (K numbers, higher = more of it)."""
+
+Validator = Callable[[Case], str | None]
+"""Why a case written by a model can't be used for the task, or ``None`` when it can."""
+
+
+def no_objection(case: Case) -> str | None:
+    """The default validator: refuse only empty text and repeated options."""
+    if not case.text.strip():
+        return "empty text"
+    if len(set(case.options)) < len(case.options):
+        return "options repeat"
+    return None
+
+
+@dataclass(frozen=True)
+class Task:
+    """A set of cases and how to talk about them.
+
+    ``question`` is what is asked of every case, in words ("Is this movie review positive or negative?").
+    ``noun`` is what the text of a case is called in a prompt ("review"). When ``options_vary`` the options
+    are the things judged (two answers, two moves) and differ from case to case; otherwise every case has
+    the same options (class names). ``recorded`` holds labels that raters gave before, by rater and case id.
+    """
+
+    name: str
+    question: str
+    noun: str
+    cases: tuple[Case, ...]
+    options_vary: bool = False
+    recorded: Mapping[str, Mapping[str, int | None]] = field(default_factory=dict)
+    attributes: Mapping[str, Attribute] = field(default_factory=dict)
+    validator: Validator = no_objection
+    fingerprint: str = ""
+    """Digest of the cases as loaded; recorded with every run, so that a resumed run is the same task."""
+
+    @cached_property
+    def _by_split(self) -> dict[Split, tuple[Case, ...]]:
+        groups: dict[Split, list[Case]] = {split: [] for split in Split}
+        for case in self.cases:
+            groups[case.split].append(case)
+        return {split: tuple(members) for split, members in groups.items()}
+
+    def split(self, split: Split) -> tuple[Case, ...]:
+        """The cases of one split, in the task's order."""
+        return self._by_split[split]
+
+    @property
+    def n_options(self) -> int:
+        """K, the number of options (the same for every case of a task)."""
+        return len(self.cases[0].options)
