@@ -40,3 +40,5 @@ class LoadedTask:
 
     task: Task
     gold: Gold
+    notes: tuple[str, ...] = ()
+    """What the loader decided by itself and a person should hear of (splits it drew, characters it dropped)."""

@@ -1,0 +1,48 @@
+"""One way in for every task: a built-in name, a file of cases, or ``hf:DATASET``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from askew.errors import InputError
+from askew.registry import Registry
+from askew.tasks.files import load_file
+from askew.tasks.gold import LoadedTask
+from askew.tasks.readers import READERS
+from askew.tasks.sentiment import SOURCES, load_sentiment
+
+TaskLoader = Callable[[int], LoadedTask]
+"""Loads a task; the argument is the seed that draws its splits."""
+
+TASKS: Registry[TaskLoader] = Registry("task")
+
+for _name in SOURCES:
+    TASKS.add(_name, partial(load_sentiment, _name))
+
+
+def load_task(name: str, seed: int) -> LoadedTask:
+    """The task called ``name``.
+
+    Args:
+        name: a name in :data:`TASKS` or of an ``askew.tasks`` entry point, or the path of a ``.jsonl``,
+            ``.csv`` or ``.parquet`` file.
+        seed: draws the splits.
+
+    Raises:
+        InputError: the task is unknown or its data can't be used.
+    """
+    if Path(name).suffix.lower() in READERS:
+        return load_file(Path(name), seed)
+    if name not in TASKS:
+        for plugin in entry_points(group="askew.tasks", name=name):
+            return _checked(name, plugin.load()(seed))
+    return TASKS[name](seed)
+
+
+def _checked(name: str, loaded: object) -> LoadedTask:
+    if not isinstance(loaded, LoadedTask):
+        raise InputError(f"the task plugin {name!r} returned {type(loaded).__name__}: expected a LoadedTask.")
+    return loaded
