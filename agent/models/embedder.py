@@ -1,0 +1,104 @@
+"""Sentence embeddings from an encoder model: for clustering, similarity, and the default weak supervisor."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from askew.agent.models.vectors import VectorCache
+
+ROWS = 32
+"""Texts in one forward pass: always as many, so that a text's arithmetic never depends on its neighbours."""
+LENGTH_BUCKET = 16
+MAX_TOKENS = 256
+"""Longer texts are cut, as in the model's training."""
+
+
+class Embedder:
+    """Mean-pooled, L2-normalised final hidden states of the encoder in ``folder``.
+
+    The weights are loaded when a text is embedded that ``cache`` (a file of vectors) doesn't hold.
+    """
+
+    def __init__(self, folder: Path, cache: Path | None = None, device: str | None = None) -> None:
+        self.folder = folder
+        self._cache_path = cache
+        self._device = device
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """embeddings_N_D of the texts, each of length 1. The same text always gives the same numbers."""
+        if not texts:
+            return np.zeros((0, self.width), dtype=np.float32)
+        if self._cache is None:
+            return self._compute(list(texts))
+        return self._cache.vectors(texts, self._compute)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Digest of the weights and of how they are used."""
+        digest = hashlib.sha256(f"mean-pool/{ROWS}/{LENGTH_BUCKET}/{MAX_TOKENS}".encode())
+        for path in [*sorted(self.folder.glob("*.safetensors")), self.folder / "tokenizer.json"]:
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        return digest.hexdigest()
+
+    @cached_property
+    def width(self) -> int:
+        """D, the size of an embedding."""
+        from transformers import AutoConfig
+
+        return int(AutoConfig.from_pretrained(self.folder).hidden_size)
+
+    @cached_property
+    def _cache(self) -> VectorCache | None:
+        return None if self._cache_path is None else VectorCache(self._cache_path, self.fingerprint)
+
+    @cached_property
+    def _loaded(self) -> tuple[Any, Any, Any]:
+        import torch
+        from transformers import AutoModel, AutoTokenizer
+        from transformers.utils import logging
+
+        logging.disable_progress_bar()
+        device = torch.device(self._device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        network = AutoModel.from_pretrained(self.folder, use_safetensors=True).to(device).eval()
+        return AutoTokenizer.from_pretrained(self.folder), network, device
+
+    def _compute(self, texts: list[str]) -> NDArray[np.float32]:
+        tokenizer, _, _ = self._loaded
+        ids_N = tokenizer(texts, truncation=True, max_length=MAX_TOKENS)["input_ids"]
+        by_length: dict[int, list[int]] = {}
+        for index, ids in enumerate(ids_N):
+            by_length.setdefault(-(-len(ids) // LENGTH_BUCKET) * LENGTH_BUCKET, []).append(index)
+        embeddings_N_D = np.zeros((len(texts), self.width), dtype=np.float32)
+        for length, members in sorted(by_length.items()):
+            for start in range(0, len(members), ROWS):
+                batch = members[start : start + ROWS]
+                embeddings_N_D[batch] = self._forward([ids_N[index] for index in batch], length)
+        return embeddings_N_D
+
+    def _forward(self, ids_B: list[list[int]], length: int) -> NDArray[np.float32]:
+        """embeddings_B_D of at most ROWS texts, run as exactly ROWS x ``length`` tokens."""
+        import torch
+
+        tokenizer, network, device = self._loaded
+        tokens_R_T = torch.full((ROWS, length), tokenizer.pad_token_id)
+        mask_R_T = torch.zeros((ROWS, length), dtype=torch.long)
+        for row in range(ROWS):
+            ids = ids_B[row % len(ids_B)]  # rows left over repeat texts: an empty row would have no mean
+            tokens_R_T[row, : len(ids)] = torch.tensor(ids)
+            mask_R_T[row, : len(ids)] = 1
+        with torch.inference_mode():
+            hidden_R_T_D = network(
+                input_ids=tokens_R_T.to(device), attention_mask=mask_R_T.to(device)
+            ).last_hidden_state
+            weight_R_T_1 = mask_R_T.to(device).unsqueeze(-1).float()
+            mean_R_D = (hidden_R_T_D * weight_R_T_1).sum(1) / weight_R_T_1.sum(1)
+            unit_R_D = torch.nn.functional.normalize(mean_R_D, dim=1)
+        return unit_R_D[: len(ids_B)].float().cpu().numpy()
