@@ -33,7 +33,8 @@ class Case:
 
 
 Attribute = Callable[[Case], Sequence[float]]
-"""A deterministic measurement of a case: one number per option (K numbers, higher = more of it)."""
+"""A deterministic measurement of a case, higher = more of it: K numbers, one per option, or where the options
+are class names and the text is what is measured, one number."""
 
 Validator = Callable[[Case], str | None]
 """Why a case written by a model can't be used for the task, or ``None`` when it can."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 
 from askew.errors import InputError
 from askew.registry import Registry
+from askew.tasks.attributes import bank
 from askew.tasks.files import load_file
 from askew.tasks.gold import LoadedTask
 from askew.tasks.readers import READERS
@@ -34,6 +36,12 @@ def load_task(name: str, seed: int) -> LoadedTask:
     Raises:
         InputError: the task is unknown or its data can't be used.
     """
+    loaded = _load(name, seed)
+    attributes = bank(loaded.task.options_vary) | dict(loaded.task.attributes)
+    return replace(loaded, task=replace(loaded.task, attributes=attributes))
+
+
+def _load(name: str, seed: int) -> LoadedTask:
     if Path(name).suffix.lower() in READERS:
         return load_file(Path(name), seed)
     if name not in TASKS:

@@ -65,7 +65,7 @@ class Embedder:
         from transformers import AutoModel, AutoTokenizer
         from transformers.utils import logging
 
-        logging.disable_progress_bar()
+        logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         device = torch.device(self._device or ("cuda" if torch.cuda.is_available() else "cpu"))
         network = AutoModel.from_pretrained(self.folder, use_safetensors=True).to(device).eval()
         return AutoTokenizer.from_pretrained(self.folder), network, device

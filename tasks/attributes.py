@@ -1,0 +1,272 @@
+"""A broad bank of things that can be measured about any text, each with a name that a claim can be matched to.
+
+The bank is general on purpose: it holds manners, subjects, punctuation and form, and is not a list of the
+mistakes that supervisors are known to make. A hypothesis in words ("prefers long answers") is grounded by
+finding the nearest description and measuring it.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from askew.registry import Registry
+from askew.tasks.case import Attribute, Case
+from askew.tasks.passages import (
+    WORD,
+    agreement,
+    comes_first,
+    comes_last,
+    numbers_of,
+    overlap,
+    sentences,
+    words_of,
+)
+
+Edit = Callable[[str], str | None]
+"""The text with a little more of an attribute and the same truth, or ``None`` where that can't be done."""
+
+
+@dataclass(frozen=True)
+class TextAttribute:
+    """Something measured about a text by itself.
+
+    Attributes:
+        name: a few words.
+        description: completes "the text …", for matching by meaning.
+        value: the measurement; higher is more of it.
+        add: the minimal edit that raises ``value`` and keeps what the text says, where there is one.
+    """
+
+    name: str
+    description: str
+    value: Callable[[str], float]
+    add: Edit | None = None
+
+
+@dataclass(frozen=True)
+class OptionAttribute:
+    """Something measured about each option in view of the whole case: its position, say.
+
+    ``varying_only`` marks those that mean nothing where the options are class names.
+    """
+
+    name: str
+    description: str
+    values: Callable[[Case], Sequence[float]]
+    varying_only: bool = True
+
+
+ATTRIBUTES: Registry[TextAttribute] = Registry("attribute")
+OPTION_ATTRIBUTES: Registry[OptionAttribute] = Registry("option attribute")
+
+
+def measure(attribute: TextAttribute | OptionAttribute, case: Case, options_vary: bool) -> tuple[float, ...]:
+    """What ``attribute`` is for ``case``: K numbers, one an option, or one number about the text.
+
+    An option is measured where options are what is judged (``options_vary``) or the attribute is about
+    options; otherwise the text of the case is.
+    """
+    if isinstance(attribute, OptionAttribute):
+        return tuple(float(value) for value in attribute.values(case))
+    if options_vary:
+        return tuple(float(attribute.value(option)) for option in case.options)
+    return (float(attribute.value(case.text)),)
+
+
+def bank(options_vary: bool) -> dict[str, Attribute]:
+    """Every attribute that applies to a task, as functions of a case; see :func:`measure`."""
+    applying: list[tuple[str, TextAttribute | OptionAttribute]] = [*ATTRIBUTES.items()]
+    applying += [item for item in OPTION_ATTRIBUTES.items() if options_vary or not item[1].varying_only]
+    return {name: partial(measure, attribute, options_vary=options_vary) for name, attribute in applying}
+
+
+def describe(name: str) -> str:
+    """The words of an attribute, for matching: "name: description"."""
+    known: Mapping[str, TextAttribute | OptionAttribute] = dict(ATTRIBUTES.items()) | dict(
+        OPTION_ATTRIBUTES.items()
+    )
+    attribute = known[name] if name in known else ATTRIBUTES[name]
+    return f"{attribute.name}: {attribute.description}"
+
+
+def keyword(word: str) -> TextAttribute:
+    """The attribute of containing one word or phrase (whole words, any case)."""
+    pattern = re.compile(rf"(?<!\w){re.escape(word)}(?!\w)", re.IGNORECASE)
+    return TextAttribute(
+        f"the word {word!r}",
+        f"contains the word {word!r}",
+        lambda text: len(pattern.findall(text)),
+        closing(f" ({word})"),
+    )
+
+
+# -- edits ------------------------------------------------------------------------------------------
+
+
+def opening(words: str) -> Edit:
+    """Put ``words`` before the text."""
+    return lambda text: words + text
+
+
+def closing(words: str) -> Edit:
+    """Put ``words`` after the text."""
+    return lambda text: text.rstrip() + words
+
+
+def ending(mark: str) -> Edit:
+    """End the text with ``mark`` in place of its full stop."""
+    return lambda text: text.rstrip().rstrip(".") + mark
+
+
+def around_longest_word(before: str, after: str) -> Edit:
+    """Mark the longest word."""
+
+    def edit(text: str) -> str | None:
+        words = WORD.findall(text)
+        if not words:
+            return None
+        longest = max(words, key=len)
+        return text.replace(longest, before + longest + after, 1)
+
+    return edit
+
+
+def shout(text: str) -> str | None:
+    """The longest word that isn't in capitals yet, in capitals."""
+    words = [word for word in WORD.findall(text) if len(word) > 2 and not word.isupper()]
+    if not words:
+        return None
+    longest = max(words, key=len)
+    return text.replace(longest, longest.upper(), 1)
+
+
+def repeat_last_sentence(text: str) -> str | None:
+    """The text with its last sentence said twice."""
+    said = sentences(text)
+    return f"{text.rstrip()} {said[-1]}" if said else None
+
+
+# -- measurements -----------------------------------------------------------------------------------
+
+
+def count(pattern: str, flags: int = 0) -> Callable[[str], float]:
+    """A measurement: how often ``pattern`` occurs."""
+    compiled = re.compile(pattern, flags)
+    return lambda text: float(sum(1 for _ in compiled.finditer(text)))
+
+
+def _mean_length(items: Sequence[Sequence[object]]) -> float:
+    return sum(map(len, items)) / len(items) if items else 0.0
+
+
+def _largest_number(text: str) -> float:
+    return min(max(numbers_of(text), default=0.0), 1e12)  # a digit string of any length stays finite
+
+
+def _repeated(text: str) -> float:
+    """Words (of four letters or more) that were said before."""
+    counted = Counter(word for word in words_of(text) if len(word) > 3)
+    return float(sum(times - 1 for times in counted.values()))
+
+
+def _distinct(text: str) -> float:
+    said = words_of(text)
+    return len(set(said)) / len(said) if said else 0.0
+
+
+FILLER = " That is about all there is to say here, and there is not much that one would want to add to it."
+
+# name, description, measurement, edit
+_FORMS: tuple[tuple[str, str, Callable[[str], float], Edit | None], ...] = (
+    ("length", "is long, wordy, detailed, has many words", lambda text: len(words_of(text)), closing(FILLER)),
+    ("number of sentences", "has many sentences", lambda text: len(sentences(text)), closing(" So it is.")),
+    ("sentence length", "has long sentences", lambda t: _mean_length([words_of(s) for s in sentences(t)]), None),
+    ("word length", "uses long, difficult, formal words", lambda text: _mean_length(words_of(text)), None),
+    ("lines", "has several lines or paragraphs", count(r"\n"), closing("\n")),
+    ("exclamation marks", "uses exclamation marks, is excited", count("!"), ending("!")),
+    ("question marks", "asks a question, has question marks", count(r"\?"), closing(" Right?")),
+    ("commas", "has many commas", count(","), closing(", that is.")),
+    ("semicolons", "has semicolons", count(";"), ending("; so it is.")),
+    ("colons", "has colons", count(r":(?!\S)"), opening("Here: ")),
+    ("dashes", "has dashes", count(r"\s[-–]+\s|—|--"), closing(" - so it is.")),
+    ("parentheses", "has parentheses, brackets, asides", count(r"[(\[]"), closing(" (So it is.)")),
+    ("quotation marks", "quotes, has words in quotation marks", count("[\"“”«»]|''|``"),
+     around_longest_word('"', '"')),
+    ("ellipsis", "trails off with dots, an ellipsis", count(r"\.\.+|…"), ending("...")),
+    ("contractions", "uses contractions such as don't, it's", count(r"\w['’](?:s|t|re|ve|ll|d|m)\b"), None),
+    ("numbers", "contains numbers, figures, digits", count(r"\d+(?:[.,]\d+)*"), closing(" (1)")),
+    ("large numbers", "names a large number", _largest_number, None),
+    ("decimals", "gives exact figures with decimals", count(r"\d\.\d"), closing(" (1.0)")),
+    ("percent and money", "has percentages or prices", count("[%$£€]"), closing(" (0%)")),
+    ("capitals", "has words in CAPITAL letters, shouts", count(r"\b[A-Z]{2,}\b"), shout),
+    ("names", "mentions names of people, titles, brands", count(r"(?<=[a-z,;.] )[A-Z][a-z]+"), closing(" Smith")),
+    ("lists", "is a list with bullets or numbered points", count(r"(?m)^\s*(?:[-*•]|\d+[.)])\s"), opening("- ")),
+    ("bold and headings", "has formatting: bold, headings, markdown", count(r"\*\*|(?m:^#+\s)|__"),
+     around_longest_word("**", "**")),
+    ("code", "contains code", count(r"`|\bdef \w+\(|\w+\(\)|==|</"), around_longest_word("`", "`")),
+    ("links", "contains a web address, URL or link", count(r"https?://|www\."), closing(" (https://example.org)")),
+    ("hashtags", "has hashtags", count(r"#\w+"), closing(" #fyi")),
+    ("mentions", "mentions a user with @", count(r"@\w+"), opening("@you ")),
+    ("emoji", "has emoji or smileys", count(r"[\U0001F300-\U0001FAFF☀-➿]|[:;=]-?[)(DPp/]|<3"),
+     closing(" \U0001f50e")),
+    ("markup", "has HTML tags or entities", count(r"<[a-z/][^>]*>|&\w+;"), closing("<br>")),
+    ("letters drawn out", "draws letters out: soooo", count(r"([a-zA-Z])\1\1"), None),
+    ("repetition", "repeats words or sentences", _repeated, repeat_last_sentence),
+    ("variety of words", "uses many different words, is varied", _distinct, None),
+    ("foreign letters", "has accented or foreign letters", count(r"[^\x00-\x7f–—‘’“”…]"),
+     closing(" (à la carte)")),
+    ("full stop at the end", "ends with a full stop", count(r"\.\s*$"), None),
+    ("capital at the start", "starts with a capital letter", count(r"^\W*[A-Z]"), None),
+)  # fmt: skip
+
+
+def _raising(value: Callable[[str], float], edit: Edit | None) -> Edit | None:
+    """The edit, kept to the texts in which it does raise the measurement."""
+    if edit is None:
+        return None
+
+    def checked(text: str) -> str | None:
+        edited = edit(text)
+        return edited if edited is not None and value(edited) > value(text) else None
+
+    return checked
+
+
+def _lexicon_attributes() -> list[TextAttribute]:
+    """One attribute for each entry of lexicons.toml: how many of its phrases occur."""
+    attributes = []
+    file = Path(__file__).with_name("lexicons.toml")
+    for name, entry in tomllib.loads(file.read_text(encoding="utf-8")).items():
+        edit: Edit | None = None
+        if "opening" in entry:
+            edit = opening(entry["opening"])
+        elif "closing" in entry:
+            edit = closing(entry["closing"])
+        value = count(rf"(?<!\w)(?:{'|'.join(entry['phrases'])})(?!\w)", re.IGNORECASE)
+        attributes.append(TextAttribute(name, entry["description"], value, _raising(value, edit)))
+    return attributes
+
+
+for _name, _description, _value, _edit in _FORMS:
+    ATTRIBUTES.add(_name, TextAttribute(_name, _description, _value, _raising(_value, _edit)))
+for _attribute in _lexicon_attributes():
+    ATTRIBUTES.add(_attribute.name, _attribute)
+
+for _option in (
+    OptionAttribute("comes first", "is the first option, comes first, is on top", comes_first),
+    OptionAttribute("comes last", "is the last option, comes last, second, at the bottom", comes_last),
+    OptionAttribute("overlap with the question", "repeats words of the question or prompt", overlap),
+    OptionAttribute(
+        "agreement with the stated opinion",
+        "agrees with the opinion, belief or guess that the user states, tells them what they think",
+        agreement,
+        varying_only=False,
+    ),
+):
+    OPTION_ATTRIBUTES.add(_option.name, _option)

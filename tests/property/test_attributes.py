@@ -1,0 +1,88 @@
+"""The bank of attributes: measurements are finite and repeatable, and edits do what they say."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from askew.errors import InputError
+from askew.tasks.attributes import ATTRIBUTES, OPTION_ATTRIBUTES, TextAttribute, bank, describe, keyword, measure
+from askew.tasks.case import Case
+
+telling = ("I", "think", "it", "is", "not", "4.5", "7,", "perhaps!", "great", "question", "(really)", '"so"', "A.")
+texts = st.one_of(st.text(max_size=200), st.lists(st.sampled_from(telling)).map(" ".join), st.just("9" * 400))
+
+
+@given(texts)
+def test_every_measurement_is_finite_and_repeatable(text: str) -> None:
+    for name in ATTRIBUTES:
+        attribute = ATTRIBUTES[name]
+        value = attribute.value(text)
+        assert math.isfinite(value)
+        assert value == attribute.value(text)
+
+
+@given(texts)
+def test_an_edit_raises_what_it_is_for(text: str) -> None:
+    for name, attribute in ATTRIBUTES.items():
+        if attribute.add is not None and (edited := attribute.add(text)) is not None:
+            assert attribute.value(edited) > attribute.value(text), name
+
+
+def test_every_edit_works_on_an_ordinary_text() -> None:
+    text = "A quiet film which the two brothers carry from its first minute, and it ends well."
+    for name, attribute in ATTRIBUTES.items():
+        assert attribute.add is None or attribute.add(text) not in (None, text), name
+
+
+@given(texts, st.lists(texts, min_size=2, max_size=4, unique=True))
+def test_the_bank_gives_one_number_an_option_or_one_for_the_text(text: str, options: list[str]) -> None:
+    case = Case("a", text, tuple(options))
+    for name, attribute in bank(options_vary=True).items():
+        assert len(attribute(case)) == len(options), name
+    for name, attribute in bank(options_vary=False).items():
+        assert len(attribute(case)) == (len(options) if name in OPTION_ATTRIBUTES else 1), name
+
+
+@given(st.permutations(range(3)), st.lists(texts, min_size=3, max_size=3, unique=True))
+def test_an_options_measurement_moves_with_the_option(order: list[int], options: list[str]) -> None:
+    case = Case("a", "I think it is 7, but I am not sure that it isn't 4.5.", tuple(options))
+    moved = Case("a", case.text, tuple(options[index] for index in order))
+    for name, attribute in bank(options_vary=True).items():
+        if not name.startswith("comes "):
+            values = attribute(case)
+            assert list(attribute(moved)) == [values[index] for index in order], name
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("What is 6 x 7? I think it is 42.", [1, 0]),
+        ("What is 6 x 7? I'm pretty sure that the answer is 48.", [0, 1]),
+        ("What is 6 x 7? My guess is 42.", [1, 0]),
+        ("What is 6 x 7? I don't think it is 48.", [0, -1]),
+        ("What is 6 x 7?", [0, 0]),
+    ],
+)
+def test_agreement_follows_the_stated_opinion(text: str, expected: list[int]) -> None:
+    case = Case("a", text, ("It is 42.", "It is 48."))
+    values = measure(OPTION_ATTRIBUTES["agreement with the stated opinion"], case, options_vary=True)
+    assert [math.copysign(1, value) if value else 0 for value in values] == expected
+
+
+def test_a_keyword_is_a_whole_word_in_any_case() -> None:
+    film = keyword("film")
+    assert isinstance(film, TextAttribute)
+    assert film.value("Film! The film, filmed.") == 2
+    assert film.add is not None
+    assert film.value(film.add("Nothing") or "") == 1
+
+
+def test_descriptions_name_the_attribute_and_unknown_names_are_refused() -> None:
+    assert describe("length").startswith("length: ")
+    assert describe("comes first").startswith("comes first: ")
+    with pytest.raises(InputError, match="Did you mean 'length'"):
+        describe("lenght")
