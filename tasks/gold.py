@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,3 +42,7 @@ class LoadedTask:
     gold: Gold
     notes: tuple[str, ...] = ()
     """What the loader decided by itself and a person should hear of (splits it drew, characters it dropped)."""
+    truth: Callable[[Case], int | None] | None = None
+    """Decides the truth of cases that have no gold label, for tasks where code can (arithmetic, chess)."""
+    difficulty: Callable[[Case], float] | None = None
+    """How hard a case is to judge (higher is harder), for tasks that grade it."""

@@ -42,6 +42,19 @@ def _column(rater: str, task: Task, _: Settings) -> Supervisor:
 
 SUPERVISORS.add("column", SupervisorKind("column:NAME", "labels recorded in the file of cases", _column))
 SUPERVISORS.add("recorded", SupervisorKind("recorded:NAME", "one recorded human rater of the task", _column))
+SUPERVISORS.add("model", SupervisorKind("model:NAME[:probe|lora|full]", "a smaller model trained on split 'weak'"))
+SUPERVISORS.add(
+    "planted",
+    SupervisorKind(
+        "planted:NAME@STRENGTH+NAME@STRENGTH", "follows the truth except for named, systematic mistakes"
+    ),
+)
+SUPERVISORS.add(
+    "simulated", SupervisorKind("simulated:PATTERN@ACCURACY", "one accuracy, different patterns of error")
+)
+SUPERVISORS.add(
+    "trap", SupervisorKind("trap:SUPERVISOR", "another supervisor, its answer written into every text")
+)
 
 
 def kind_of(spec: str) -> str | None:
