@@ -1,0 +1,246 @@
+"""The strong student in this process, through transformers: the default backend, on CPU or GPU.
+
+Sampling runs its own decoding loop rather than ``generate``: the prefix that all prompts share is computed
+once, every sequence is masked by its grammar, and finished sequences leave the batch.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
+
+from askew.agent.models.base import Completion, SamplingRequest
+
+FEATURE_ROWS = 16
+LENGTH_BUCKET = 16
+DECODE_ROWS = 64
+
+
+class LocalModel:
+    """A causal language model held in memory. ``folder`` is a local folder with safetensors weights."""
+
+    def __init__(self, name: str, folder: Path, device: str | None = None) -> None:
+        self.name = name
+        self.version = f"{name}@0"
+        self.folder = folder
+        self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+        self.network: Any = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=torch.bfloat16, use_safetensors=True
+        ).to(self._device)
+        self.network.eval()
+        self._pad_id: int = self.tokenizer.eos_token_id
+        self._grammar_tokenizer: Any = None
+
+    def close(self) -> None:
+        """Forget the weights."""
+        self.network = None
+
+    def tokens(self, text: str) -> list[int]:
+        """Token ids of a text, the last ones where it is longer than the context."""
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return ids[-self.network.config.max_position_embeddings :] or [self._pad_id]
+
+    # -- features -----------------------------------------------------------------------------------
+
+    @torch.inference_mode()
+    def features(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """features_N_D: final-layer hidden state of each text's last token.
+
+        Texts run in batches of one fixed shape per length bucket, so the arithmetic done for a text (and
+        with it the last bit of its features) is the same whatever else is in the call.
+        """
+        ids_N = [self.tokens(text) for text in texts]
+        features_N_D = np.zeros((len(ids_N), self.network.config.hidden_size), dtype=np.float32)
+        for length, members in _buckets([len(ids) for ids in ids_N]).items():
+            for start in range(0, len(members), FEATURE_ROWS):
+                batch = members[start : start + FEATURE_ROWS]
+                ids_B_T = torch.full((FEATURE_ROWS, length), self._pad_id)
+                for row, index in enumerate(batch):
+                    ids_B_T[row, : len(ids_N[index])] = torch.tensor(ids_N[index])
+                # Causal attention: what is padded on the right never reaches the last real token.
+                hidden_B_T_D = self.network.model(ids_B_T.to(self._device), use_cache=False).last_hidden_state
+                for row, index in enumerate(batch):
+                    features_N_D[index] = hidden_B_T_D[row, len(ids_N[index]) - 1].float().cpu().numpy()
+        return features_N_D
+
+    # -- label probabilities ------------------------------------------------------------------------
+
+    @torch.inference_mode()
+    def option_logprobs(
+        self, prompts: Sequence[str], options: Sequence[Sequence[str]]
+    ) -> NDArray[np.float64]:
+        """logprobs_N_K: summed log-probability of each option's tokens after its prompt."""
+        rows = [
+            (self.tokens(prompt), self.tokens(option))
+            for prompt, choices in zip(prompts, options, strict=True)
+            for option in choices
+        ]
+        scores_R = np.zeros(len(rows))
+        for length, members in _buckets([len(prompt) + len(option) for prompt, option in rows]).items():
+            for start in range(0, len(members), FEATURE_ROWS):
+                batch = members[start : start + FEATURE_ROWS]
+                ids_B_T = torch.full((FEATURE_ROWS, length), self._pad_id)
+                for row, index in enumerate(batch):
+                    ids = [*rows[index][0], *rows[index][1]]
+                    ids_B_T[row, : len(ids)] = torch.tensor(ids)
+                hidden_B_T_D = self.network.model(ids_B_T.to(self._device), use_cache=False).last_hidden_state
+                for row, index in enumerate(batch):
+                    before, target = rows[index]
+                    span_T_D = hidden_B_T_D[row, len(before) - 1 : len(before) + len(target) - 1]
+                    logprobs_T_V = self.network.lm_head(span_T_D).float().log_softmax(-1)
+                    chosen_T = logprobs_T_V[torch.arange(len(target)), torch.tensor(target)]
+                    scores_R[index] = chosen_T.sum().item()
+        return scores_R.reshape(len(prompts), -1)
+
+    # -- sampling -----------------------------------------------------------------------------------
+
+    def sample(self, request: SamplingRequest) -> list[list[Completion]]:
+        """``n`` completions of each prompt. The same request gives the same text on the same machine."""
+        generator = torch.Generator().manual_seed(request.seed)
+        completions: list[list[Completion]] = [[] for _ in request.prompts]
+        owners = [index for index in range(len(request.prompts)) for _ in range(request.n)]
+        for start in range(0, len(owners), DECODE_ROWS):
+            batch = owners[start : start + DECODE_ROWS]
+            texts = _Decoder(self, request, [request.prompts[index] for index in batch], generator).run()
+            for index, completion in zip(batch, texts, strict=True):
+                completions[index].append(completion)
+        return completions
+
+    def matcher(self, grammar: str) -> Any:
+        """A fresh llguidance matcher for one sequence; raises ``ValueError`` on a wrong grammar."""
+        import llguidance
+        import llguidance.hf
+
+        if self._grammar_tokenizer is None:
+            self._grammar_tokenizer = llguidance.hf.from_tokenizer(
+                self.tokenizer, n_vocab=self.network.config.vocab_size
+            )
+        matcher = llguidance.LLMatcher(self._grammar_tokenizer, llguidance.LLMatcher.grammar_from_lark(grammar))
+        if matcher.is_error():
+            raise ValueError(f"unusable grammar: {matcher.get_error()}")
+        return matcher
+
+
+class _Decoder:
+    """One batch of sequences being continued, token by token."""
+
+    def __init__(
+        self, model: LocalModel, request: SamplingRequest, prompts: Sequence[str], generator: torch.Generator
+    ) -> None:
+        self.model = model
+        self.request = request
+        self.generator = generator
+        self.ids_B = [model.tokens(prompt) for prompt in prompts]
+        self.written_B: list[list[int]] = [[] for _ in prompts]
+        self.finished_B = [False for _ in prompts]
+        prototype = model.matcher(request.grammar) if request.grammar else None
+        self.matchers_B = [prototype.deep_copy() if prototype else None for _ in prompts]
+
+    @torch.inference_mode()
+    def run(self) -> list[Completion]:
+        """Sample until every sequence has ended or has ``max_tokens`` tokens."""
+        active = list(range(len(self.ids_B)))
+        cache, mask_A_T, logits_A_V = self._prefill()
+        for step in range(self.request.max_tokens):
+            tokens_A = self._choose(active, logits_A_V)
+            keep = [
+                row
+                for row, (index, token) in enumerate(zip(active, tokens_A, strict=True))
+                if not self._accept(index, token)
+            ]
+            if not keep or step + 1 == self.request.max_tokens:
+                break
+            if len(keep) < len(active):
+                cache.batch_select_indices(torch.tensor(keep))
+                mask_A_T = mask_A_T[keep]
+                active = [active[row] for row in keep]
+            next_A_1 = torch.tensor([[tokens_A[row]] for row in keep])
+            mask_A_T = torch.cat([mask_A_T, torch.ones(len(keep), 1, dtype=mask_A_T.dtype)], dim=1)
+            hidden = self.model.network.model(
+                next_A_1,
+                attention_mask=mask_A_T,
+                position_ids=mask_A_T.sum(1, keepdim=True) - 1,
+                past_key_values=cache,
+                use_cache=True,
+            ).last_hidden_state
+            logits_A_V = self.model.network.lm_head(hidden[:, -1]).float()
+        return [self._completion(index) for index in range(len(self.ids_B))]
+
+    def _prefill(self) -> tuple[Any, torch.Tensor, torch.Tensor]:
+        """Run the shared prefix once, then what is left of each prompt, padded on the left."""
+        network = self.model.network
+        # At least one token is left for each prompt, to take the first logits from.
+        shared = min(len(os.path.commonprefix(self.ids_B)), min(len(ids) for ids in self.ids_B) - 1)
+        cache = DynamicCache()
+        if shared:
+            cache = network.model(torch.tensor([self.ids_B[0][:shared]]), use_cache=True).past_key_values
+            cache.batch_repeat_interleave(len(self.ids_B))
+        rest_B = [ids[shared:] for ids in self.ids_B]
+        width = max(len(rest) for rest in rest_B)
+        ids_B_T = torch.full((len(rest_B), width), self.model._pad_id)
+        mask_B_T = torch.zeros(len(rest_B), shared + width, dtype=torch.long)
+        mask_B_T[:, :shared] = 1
+        for row, rest in enumerate(rest_B):
+            ids_B_T[row, width - len(rest) :] = torch.tensor(rest)
+            mask_B_T[row, shared + width - len(rest) :] = 1
+        positions_B_T = (mask_B_T.cumsum(1) - 1).clamp(min=0)[:, shared:]
+        output = network.model(
+            ids_B_T, attention_mask=mask_B_T, position_ids=positions_B_T, past_key_values=cache, use_cache=True
+        )
+        return output.past_key_values, mask_B_T, network.lm_head(output.last_hidden_state[:, -1]).float()
+
+    def _choose(self, active: list[int], logits_A_V: torch.Tensor) -> list[int]:
+        """Draw one token for each active sequence, within its grammar."""
+        if self.request.grammar:
+            import llguidance.torch as bitmasks
+
+            bitmask = bitmasks.allocate_token_bitmask(len(active), logits_A_V.shape[1])
+            for row, index in enumerate(active):
+                bitmasks.fill_next_token_bitmask(self.matchers_B[index], bitmask, row)
+            bitmasks.apply_token_bitmask_inplace(logits_A_V, bitmask)
+        if self.request.temperature == 0.0:
+            return [int(token) for token in logits_A_V.argmax(1)]
+        probabilities_A_V = (logits_A_V / self.request.temperature).softmax(-1)
+        if self.request.top_p < 1.0:
+            ordered, order = probabilities_A_V.sort(descending=True)
+            ordered[ordered.cumsum(1) - ordered > self.request.top_p] = 0.0
+            probabilities_A_V = torch.zeros_like(probabilities_A_V).scatter_(1, order, ordered)
+        drawn_A_1 = torch.multinomial(probabilities_A_V, 1, generator=self.generator)
+        return [int(token) for token in drawn_A_1[:, 0]]
+
+    def _accept(self, index: int, token: int) -> bool:
+        """Add a token; whether the sequence has come to its end."""
+        if token == self.model._pad_id:
+            self.finished_B[index] = True
+            return True
+        self.written_B[index].append(token)
+        matcher = self.matchers_B[index]
+        if matcher is not None:
+            matcher.consume_token(token)
+            self.finished_B[index] = matcher.is_stopped()
+        if self.request.stop:
+            tail = self.model.tokenizer.decode(self.written_B[index][-8:])
+            self.finished_B[index] |= any(stop in tail for stop in self.request.stop)
+        return self.finished_B[index]
+
+    def _completion(self, index: int) -> Completion:
+        text = self.model.tokenizer.decode(self.written_B[index], skip_special_tokens=True)
+        for stop in self.request.stop:
+            text = text.split(stop, 1)[0]
+        return Completion(text, len(self.written_B[index]), self.finished_B[index], self.model.version)
+
+
+def _buckets(lengths: Sequence[int]) -> dict[int, list[int]]:
+    """Indices by length, rounded up to a multiple of ``LENGTH_BUCKET``, shortest bucket first."""
+    groups: dict[int, list[int]] = {}
+    for index, length in enumerate(lengths):
+        groups.setdefault(-(-length // LENGTH_BUCKET) * LENGTH_BUCKET, []).append(index)
+    return dict(sorted(groups.items()))
