@@ -44,6 +44,8 @@ class LanguageModel(Protocol):
     """The strong model: samples text, scores labels, and gives features."""
 
     name: str
+    fingerprint: str
+    """Digest of the weights that give the features: part of the key under which they are cached."""
     version: str
     """Changes with every publish; each completion records the version that gave it."""
 
@@ -56,10 +58,14 @@ class LanguageModel(Protocol):
         ...
 
     def features(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """features_N_D: final-layer hidden state of the last token of each text.
+        """features_N_D: hidden states of each text's last token, the final layer's first.
 
         A text's features do not depend on the other texts of the call.
         """
+        ...
+
+    def read_out(self, features_N_D: NDArray[np.float32], words: Sequence[str]) -> NDArray[np.float64]:
+        """logprobs_N_V: log-probability of each word's first token as the next one, given the features."""
         ...
 
     def close(self) -> None:

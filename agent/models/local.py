@@ -6,7 +6,7 @@ once, every sequence is masked by its grammar, and finished sequences leave the 
 
 from __future__ import annotations
 
-import os
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ class LocalModel:
     def __init__(self, name: str, folder: Path, device: str | None = None) -> None:
         self.name = name
         self.version = f"{name}@0"
+        self.fingerprint = weights_fingerprint(folder)
         self.folder = folder
         self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.tokenizer: Any = AutoTokenizer.from_pretrained(folder)
@@ -52,13 +53,16 @@ class LocalModel:
 
     @torch.inference_mode()
     def features(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """features_N_D: final-layer hidden state of each text's last token.
+        """features_N_D: each text's last token in the final layer, then at two thirds of the depth.
 
-        Texts run in batches of one fixed shape per length bucket, so the arithmetic done for a text (and
-        with it the last bit of its features) is the same whatever else is in the call.
+        The middle layer adds what the final one, busy with the next word, has already dropped. Texts run
+        in batches of one fixed shape per length bucket, so the arithmetic done for a text (and with it
+        the last bit of its features) is the same whatever else is in the call.
         """
         ids_N = [self.tokens(text) for text in texts]
-        features_N_D = np.zeros((len(ids_N), self.network.config.hidden_size), dtype=np.float32)
+        width = self.network.config.hidden_size
+        middle = round(self.network.config.num_hidden_layers * 2 / 3)
+        features_N_D = np.zeros((len(ids_N), 2 * width), dtype=np.float32)
         for length, members in _buckets([len(ids) for ids in ids_N]).items():
             for start in range(0, len(members), FEATURE_ROWS):
                 batch = members[start : start + FEATURE_ROWS]
@@ -66,17 +70,26 @@ class LocalModel:
                 for row, index in enumerate(batch):
                     ids_B_T[row, : len(ids_N[index])] = torch.tensor(ids_N[index])
                 # Causal attention: what is padded on the right never reaches the last real token.
-                hidden_B_T_D = self.network.model(ids_B_T.to(self._device), use_cache=False).last_hidden_state
+                output = self.network.model(ids_B_T.to(self._device), use_cache=False, output_hidden_states=True)
                 for row, index in enumerate(batch):
-                    features_N_D[index] = hidden_B_T_D[row, len(ids_N[index]) - 1].float().cpu().numpy()
+                    last = len(ids_N[index]) - 1
+                    features_N_D[index, :width] = output.last_hidden_state[row, last].float().cpu().numpy()
+                    features_N_D[index, width:] = output.hidden_states[middle][row, last].float().cpu().numpy()
         return features_N_D
+
+    @torch.inference_mode()
+    def read_out(self, features_N_D: NDArray[np.float32], words: Sequence[str]) -> NDArray[np.float64]:
+        """logprobs_N_V of each word's first token, from the final layer's half of the features."""
+        first = [self.tokens(word)[0] for word in words]
+        hidden = torch.tensor(features_N_D[:, : self.network.config.hidden_size]).to(self.network.dtype)
+        logprobs_N_W = self.network.lm_head(hidden.to(self._device)).float().log_softmax(-1)
+        chosen: NDArray[np.float64] = logprobs_N_W[:, first].double().cpu().numpy()
+        return chosen
 
     # -- label probabilities ------------------------------------------------------------------------
 
     @torch.inference_mode()
-    def option_logprobs(
-        self, prompts: Sequence[str], options: Sequence[Sequence[str]]
-    ) -> NDArray[np.float64]:
+    def option_logprobs(self, prompts: Sequence[str], options: Sequence[Sequence[str]]) -> NDArray[np.float64]:
         """logprobs_N_K: summed log-probability of each option's tokens after its prompt."""
         rows = [
             (self.tokens(prompt), self.tokens(option))
@@ -178,7 +191,7 @@ class _Decoder:
         """Run the shared prefix once, then what is left of each prompt, padded on the left."""
         network = self.model.network
         # At least one token is left for each prompt, to take the first logits from.
-        shared = min(len(os.path.commonprefix(self.ids_B)), min(len(ids) for ids in self.ids_B) - 1)
+        shared = min(_shared_length(self.ids_B), min(len(ids) for ids in self.ids_B) - 1)
         cache = DynamicCache()
         if shared:
             cache = network.model(torch.tensor([self.ids_B[0][:shared]]), use_cache=True).past_key_values
@@ -238,9 +251,26 @@ class _Decoder:
         return Completion(text, len(self.written_B[index]), self.finished_B[index], self.model.version)
 
 
+def weights_fingerprint(folder: Path) -> str:
+    """Digest of a model folder's weights and tokenizer, and of how features are taken from them."""
+    digest = hashlib.sha256(f"final+middle/{FEATURE_ROWS}/{LENGTH_BUCKET}".encode())
+    for path in sorted([*folder.glob("*.safetensors"), folder / "tokenizer.json"]):
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
 def _buckets(lengths: Sequence[int]) -> dict[int, list[int]]:
     """Indices by length, rounded up to a multiple of ``LENGTH_BUCKET``, shortest bucket first."""
     groups: dict[int, list[int]] = {}
     for index, length in enumerate(lengths):
         groups.setdefault(-(-length // LENGTH_BUCKET) * LENGTH_BUCKET, []).append(index)
     return dict(sorted(groups.items()))
+
+
+def _shared_length(rows: Sequence[Sequence[int]]) -> int:
+    """How many tokens at the start are the same in every row."""
+    return next(
+        (place for place, column in enumerate(zip(*rows, strict=False)) if len(set(column)) > 1),
+        min(len(row) for row in rows),
+    )

@@ -1,0 +1,139 @@
+"""Step 2: from the steps of many chains to subjects on which the model is torn.
+
+Within a case, steps are blocked by subject; two claims are *alternatives* when they speak for different
+options and occur in the same chains no more often than chance would have it. Across cases, subjects
+that mean the same are put together. The result doesn't depend on the order of the chains.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import fisher_exact
+from sklearn.cluster import AgglomerativeClustering
+
+from askew.agent.hypothesise import Chain
+
+Embed = Callable[[Sequence[str]], NDArray[np.float32]]
+
+SAME_SUBJECT = 0.5
+"""Cosine distance within which all the subjects of a cluster lie (complete linkage)."""
+TOGETHER_BY_CHANCE = 0.05
+"""Claims that occur in the same chains more often than chance at this level are not alternatives."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One step with where it came from: the case, the chain (its event number), and the verdicts."""
+
+    case: str
+    chain: int
+    step: int
+    subject: str
+    claim: str
+    favours: int
+    weak_label: int
+    true_label: int
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectCluster:
+    """Claims from several cases on one subject. ``torn`` are the cases where they are alternatives."""
+
+    subject: str
+    claims: tuple[Claim, ...]
+    torn: tuple[str, ...]
+
+    @property
+    def cases(self) -> tuple[str, ...]:
+        """The cases the claims are about, each once, sorted."""
+        return tuple(sorted({claim.case for claim in self.claims}))
+
+
+def claims_of(chains: Iterable[tuple[int, Chain]]) -> list[Claim]:
+    """The claims of the well-formed chains, given with their event numbers; repeats in a chain count once."""
+    claims = []
+    for number, chain in chains:
+        if chain.malformed or chain.weak_label is None or chain.true_label is None:
+            continue
+        seen = set()
+        for index, step in enumerate(chain.steps):
+            key = (step.subject.lower(), step.favours)
+            if key not in seen:
+                seen.add(key)
+                claims.append(
+                    Claim(
+                        chain.case, number, index, step.subject, step.claim, step.favours,
+                        chain.weak_label, chain.true_label,
+                    )
+                )  # fmt: skip
+    return claims
+
+
+def cluster_subjects(claims: Sequence[Claim], embed: Embed) -> list[SubjectCluster]:
+    """Clusters of claims on one subject, the most supported first."""
+    if not claims:
+        return []
+    ordered = sorted(claims, key=lambda c: (c.subject.lower(), c.claim, c.case, c.chain, c.step))
+    subjects = sorted({claim.subject.lower() for claim in ordered})
+    cluster_of = dict(zip(subjects, group_by_meaning(subjects, embed), strict=True))
+    groups: dict[int, list[Claim]] = {}
+    for claim in ordered:
+        groups.setdefault(cluster_of[claim.subject.lower()], []).append(claim)
+    clusters = [
+        SubjectCluster(_commonest(c.subject.lower() for c in members), tuple(members), _torn_cases(members))
+        for members in groups.values()
+    ]
+    return sorted(clusters, key=lambda c: (-len(c.torn), -len(c.cases), -len(c.claims), c.subject))
+
+
+def group_by_meaning(texts: Sequence[str], embed: Embed, distance: float = SAME_SUBJECT) -> list[int]:
+    """A cluster number for each of the texts: complete linkage on cosine distance between embeddings."""
+    if len(texts) < 2:
+        return [0] * len(texts)
+    embeddings_N_D = embed(texts).astype(np.float64)
+    apart_N_N = np.clip(1.0 - embeddings_N_D @ embeddings_N_D.T, 0.0, 2.0)
+    np.fill_diagonal(apart_N_N, 0.0)
+    clustering = AgglomerativeClustering(
+        n_clusters=None, metric="precomputed", linkage="complete", distance_threshold=distance
+    )
+    return [int(label) for label in clustering.fit_predict(apart_N_N)]
+
+
+def alternatives(first: set[int], second: set[int], chains: set[int]) -> bool:
+    """Whether two claims are exclusive in occurrence: not in the same chains more often than chance.
+
+    The test is Fisher's, one-sided, over the chains of the case.
+    """
+    both = len(first & second)
+    if not first or not second:
+        return False
+    table = [[both, len(first) - both], [len(second) - both, len(chains) - len(first | second)]]
+    _, p_together = fisher_exact(table, alternative="greater")
+    return bool(both < min(len(first), len(second)) and p_together > TOGETHER_BY_CHANCE)
+
+
+def _torn_cases(members: Sequence[Claim]) -> tuple[str, ...]:
+    """The cases in which claims on this subject speak for different options, in different chains."""
+    torn = []
+    for case in sorted({claim.case for claim in members}):
+        here = [claim for claim in members if claim.case == case]
+        chains_of = {
+            option: {claim.chain for claim in here if claim.favours == option}
+            for option in {claim.favours for claim in here}
+        }
+        chains = {claim.chain for claim in here}
+        options = sorted(chains_of)
+        pairs = [(a, b) for i, a in enumerate(options) for b in options[i + 1 :]]
+        if any(alternatives(chains_of[a], chains_of[b], chains) for a, b in pairs):
+            torn.append(case)
+    return tuple(torn)
+
+
+def _commonest(subjects: Iterable[str]) -> str:
+    """The commonest subject; of equally common ones the shortest, then the first in the alphabet."""
+    return min(Counter(subjects).items(), key=lambda item: (-item[1], len(item[0]), item[0]))[0]

@@ -1,0 +1,98 @@
+"""Conditional logit with Gaussian priors: the one statistical model behind the student and its theories.
+
+Every option k of a case has columns φ(x, k); its score is θ·φ(x, k) plus an offset, and the options'
+scores go through a softmax. Classes with fixed names, answers that differ from case to case, effects of
+hypotheses and biases towards a position are all just columns (McFadden 1974, "Conditional logit analysis
+of qualitative choice behavior"). The posterior over θ is Gaussian by Laplace's approximation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import cho_factor, cho_solve, solve_triangular
+from scipy.optimize import minimize
+from scipy.special import log_softmax, softmax
+
+Array = NDArray[np.float64]
+
+ITERATIONS = 200
+
+
+@dataclass(frozen=True)
+class Logit:
+    """A fitted conditional logit: ``theta_D`` and the Cholesky factor of the posterior precision."""
+
+    theta_D: Array
+    precision_factor_D_D: Array
+
+    def probabilities(self, columns_N_K_D: Array, offset_N_K: Array) -> Array:
+        """p_N_K of the options, at the posterior mode."""
+        p_N_K: Array = softmax(columns_N_K_D @ self.theta_D + offset_N_K, axis=1)
+        return p_N_K
+
+    def draws(self, n: int, rng: np.random.Generator) -> Array:
+        """theta_M_D: ``n`` draws from the posterior."""
+        noise_D_M = rng.standard_normal((len(self.theta_D), n))
+        spread_D_M = solve_triangular(self.precision_factor_D_D, noise_D_M, lower=True, trans="T")
+        return self.theta_D + spread_D_M.T
+
+    def deviations(self) -> Array:
+        """sd_D: posterior standard deviation of each coefficient."""
+        covariance_D_D = cho_solve((self.precision_factor_D_D, True), np.eye(len(self.theta_D)))
+        sd_D: Array = np.sqrt(np.diag(covariance_D_D))
+        return sd_D
+
+
+def fit_logit(
+    columns_N_K_D: Array,
+    targets_N_K: Array,
+    variance_D: Array,
+    *,
+    weights_N: Array | None = None,
+    offset_N_K: Array | None = None,
+    start_D: Array | None = None,
+) -> Logit:
+    """The posterior of θ given soft targets.
+
+    Args:
+        columns_N_K_D: φ of every option.
+        targets_N_K: the probability that each option is the right one; rows sum to 1.
+        variance_D: prior variance of each coefficient; priors are centred at 0.
+        weights_N: how much each case counts (1 by default).
+        offset_N_K: a fixed part of the score: prior knowledge in log-odds (0 by default).
+        start_D: where to start the search, for instance the last fit.
+    """
+    n, k, d = columns_N_K_D.shape
+    flat_NK_D = columns_N_K_D.reshape(n * k, d)
+    weight_N_1 = np.ones((n, 1)) if weights_N is None else weights_N[:, None]
+    offset_N_K = np.zeros((n, k)) if offset_N_K is None else offset_N_K
+    precision_D = 1.0 / variance_D
+
+    def loss(theta_D: Array) -> tuple[float, Array]:
+        logp_N_K = log_softmax((flat_NK_D @ theta_D).reshape(n, k) + offset_N_K, axis=1)
+        residual_N_K = weight_N_1 * (np.exp(logp_N_K) - targets_N_K)
+        value = -(weight_N_1 * targets_N_K * logp_N_K).sum() + 0.5 * (precision_D * theta_D**2).sum()
+        return float(value), flat_NK_D.T @ residual_N_K.ravel() + precision_D * theta_D
+
+    start_D = np.zeros(d) if start_D is None else start_D
+    theta_D = minimize(loss, start_D, jac=True, method="L-BFGS-B", options={"maxiter": ITERATIONS}).x
+    p_N_K = softmax((flat_NK_D @ theta_D).reshape(n, k) + offset_N_K, axis=1)
+    mean_N_1_D = np.einsum("nk,nkd->nd", p_N_K, columns_N_K_D)[:, None]
+    scaled_NK_D = ((columns_N_K_D - mean_N_1_D) * np.sqrt(weight_N_1 * p_N_K)[..., None]).reshape(n * k, d)
+    factor_D_D, _ = cho_factor(scaled_NK_D.T @ scaled_NK_D + np.diag(precision_D), lower=True)
+    return Logit(theta_D, np.tril(factor_D_D))
+
+
+def class_columns(features_N_D: Array, k: int) -> Array:
+    """columns_N_K_J of features of the case as a whole: each class gets its own coefficients.
+
+    With two classes one coefficient a feature is enough (J = D); otherwise J = K·D, centred over classes.
+    """
+    if k == 2:
+        return np.stack([-features_N_D / 2, features_N_D / 2], axis=1)
+    contrast_K_K = np.eye(k) - 1.0 / k
+    n, d = features_N_D.shape
+    return np.einsum("nd,jk->njkd", features_N_D, contrast_K_K).reshape(n, k, k * d)

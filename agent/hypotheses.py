@@ -1,0 +1,60 @@
+"""Hypotheses and the sets they form: frozen data, no behaviour."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+NONE_OF_THESE = "h0"
+"""The catch-all of every set: the supervisor does not care about the subject."""
+
+
+class Kind(StrEnum):
+    """Which theory a reason belongs to (flattery is liked without making an answer better)."""
+
+    LIKED = "liked"
+    """It moves the supervisor's answer and leaves the truth alone."""
+    BETTER = "better"
+    """It moves the truth, and the supervisor's answer with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grounding:
+    """What a subject is measured by: an attribute of the bank, or nearness in meaning to the subject.
+
+    ``option`` is the option that more of it speaks for, where the measure is about the text as a whole.
+    ``trust`` in 0..1 says how surely the measure is what the words mean.
+    """
+
+    measure: str
+    concept: bool
+    option: int
+    trust: float
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """One alternative of a set. ``direction`` is +1 when more of the subject is favoured, else -1."""
+
+    id: str
+    statement: str
+    kind: Kind
+    direction: int
+    prior: float
+
+
+@dataclass(frozen=True, slots=True)
+class HypothesisSet:
+    """Mutually exclusive alternatives on one subject, plus ``h0``, whose prior is what is left over."""
+
+    id: str
+    subject: str
+    grounding: Grounding
+    hypotheses: tuple[Hypothesis, ...]
+    cases: tuple[str, ...]
+    why: str
+
+    @property
+    def prior_none(self) -> float:
+        """Prior probability of ``h0``."""
+        return 1.0 - sum(hypothesis.prior for hypothesis in self.hypotheses)

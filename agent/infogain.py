@@ -1,0 +1,114 @@
+"""Information gain, in nats: pure functions on arrays of probabilities.
+
+H hypotheses, M nuisance states, C candidates, T target cases, N cases, K options, X sets. ``p`` are
+beliefs, ``q`` predicted weak labels, ``r`` predicted truths.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import xlogy
+
+Array = NDArray[np.float64]
+CHUNK = 4_000_000
+"""Numbers held at once in the largest intermediate array."""
+
+
+def entropy(p: Array) -> Array:
+    """Entropy over the last axis; 0·log 0 is 0."""
+    total: Array = -xlogy(p, p).sum(axis=-1)
+    return total
+
+
+def expected_flips(p_H: Array, r_H_N_K: Array, u_N: Array) -> float:
+    """F(S): how many predicted truths would change if the set were resolved, weighed by ``u``."""
+    now_N = np.einsum("h,hnk->nk", p_H, r_H_N_K).argmax(axis=1)
+    changes_H_N = r_H_N_K.argmax(axis=2) != now_N
+    return float(u_N @ (p_H @ changes_H_N))
+
+
+def value_of_resolution(p_H: Array, r_H_N_K: Array, u_N: Array) -> float:
+    """V(S): expected value of perfect information about the set, in correct predictions."""
+    resolved_N = np.einsum("h,hn->n", p_H, r_H_N_K.max(axis=2))
+    unresolved_N = np.einsum("h,hnk->nk", p_H, r_H_N_K).max(axis=1)
+    return float(np.maximum(u_N @ (resolved_N - unresolved_N), 0.0))
+
+
+def eig(p_H: Array, q_H_C_K: Array) -> Array:
+    """eig_C: information of each candidate's answer about the hypothesis (nuisance already marginalised)."""
+    mixture_C_K = np.einsum("h,hck->ck", p_H, q_H_C_K)
+    return np.maximum(entropy(mixture_C_K) - p_H @ entropy(q_H_C_K), 0.0)
+
+
+def eig_with_nuisance(p_H: Array, p_H_M: Array, q_H_M_C_K: Array) -> Array:
+    """eig_C about h when the supervisor's state m is unknown too: p(m|h) is summed out first."""
+    return eig(p_H, np.einsum("hm,hmck->hck", p_H_M, q_H_M_C_K))
+
+
+def epig(p_H: Array, q_H_C_K: Array, r_H_T_K: Array, u_T: Array | None = None) -> Array:
+    """epig_C: expected information of each candidate's answer about the truth of the target cases.
+
+    H[w̄] + E_u H[ȳ*] − E_u H[Σ_h p_h q_h(w|x) r_h(y|x*)] (Bickford Smith et al. 2023, "Prediction-oriented
+    Bayesian active learning"), the joint as one matrix product for each chunk of candidates.
+    """
+    h, c, k = q_H_C_K.shape
+    t, y = r_H_T_K.shape[1:]
+    u_T = np.full(t, 1.0 / t) if u_T is None else u_T / u_T.sum()
+    marginal_C = entropy(np.einsum("h,hck->ck", p_H, q_H_C_K))
+    target = float(u_T @ entropy(np.einsum("h,hty->ty", p_H, r_H_T_K)))
+    weighted_H_TY = (p_H[:, None, None] * r_H_T_K).reshape(h, t * y).astype(np.float32)
+    joint_C = np.empty(c)
+    step = max(1, CHUNK // (k * t * y))
+    for start in range(0, c, step):
+        block_H_BK = q_H_C_K[:, start : start + step].reshape(h, -1).astype(np.float32)
+        joint_B_K_T_Y = (block_H_BK.T @ weighted_H_TY).reshape(-1, k, t, y)
+        joint_C[start : start + step] = -(xlogy(joint_B_K_T_Y, joint_B_K_T_Y).sum(axis=(1, 3)) @ u_T)
+    return np.maximum(marginal_C + target - joint_C, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateBatch:
+    """Chosen candidates in the order of choice, with the score each had when it was chosen."""
+
+    indices: tuple[int, ...]
+    scores: tuple[float, ...]
+
+
+def joint_batch(
+    p_H: Array, q_H_C_K: Array, size: int, score_C: Array, rng: np.random.Generator, exact_states: int = 1024
+) -> CandidateBatch:
+    """Greedy batch that never asks the same thing twice.
+
+    Each choice maximises the candidate's own score times the share of its information that the batch
+    doesn't have yet: I(w; h | batch) / I(w; h), by exact joint entropy over the batch's K^b answers while
+    they fit in ``exact_states``. Beyond that the rest is drawn by power sampling (Kirsch et al. 2021,
+    "Stochastic batch acquisition"), score × Gumbel noise, which needs no joint.
+    """
+    h, c, k = q_H_C_K.shape
+    alone_C = np.maximum(eig(p_H, q_H_C_K), 1e-12)
+    conditional_C = np.einsum("h,hc->c", p_H, entropy(q_H_C_K))
+    chosen: list[int] = []
+    scores: list[float] = []
+    batch_H_J = np.ones((h, 1))
+    available_C = score_C > 0
+    while len(chosen) < min(size, int((score_C > 0).sum())) and batch_H_J.shape[1] * k <= exact_states:
+        weighted_J_H = (p_H[:, None] * batch_H_J).T
+        joint_J_C_K = (weighted_J_H @ q_H_C_K.reshape(h, -1)).reshape(-1, c, k)
+        before = float(entropy(weighted_J_H.sum(axis=1)))
+        fresh_C = -xlogy(joint_J_C_K, joint_J_C_K).sum(axis=(0, 2)) - before - conditional_C
+        gain_C = np.where(available_C, score_C * np.clip(fresh_C / alone_C, 0.0, 1.0), -np.inf)
+        best = int(gain_C.argmax())
+        chosen.append(best)
+        scores.append(float(gain_C[best]))
+        available_C[best] = False
+        batch_H_J = (batch_H_J[:, :, None] * q_H_C_K[:, best][:, None]).reshape(h, -1)
+    rest = np.flatnonzero(available_C)
+    if len(chosen) < size and len(rest):
+        noisy = np.log(score_C[rest]) + rng.gumbel(size=len(rest))
+        for index in rest[np.argsort(-noisy)][: size - len(chosen)]:
+            chosen.append(int(index))
+            scores.append(float(score_C[index]))
+    return CandidateBatch(tuple(chosen), tuple(scores))

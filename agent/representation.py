@@ -1,0 +1,117 @@
+"""How the student sees a case: columns of its frozen features, and its own opinion before any label.
+
+Both come from the same forward pass. The opinion is read off the language model's head at the word that
+would be the answer, then centred so that the classes are balanced over the pool: without it the raw
+log-probabilities mostly say which word is common.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from askew.agent.conditional_logit import Array, class_columns
+from askew.agent.models.base import LanguageModel
+from askew.agent.models.vectors import VectorCache
+from askew.prompts.loader import load_prompt
+from askew.tasks.case import Case, Split, Task
+
+COMPONENTS = 256
+"""Principal components of the features that are kept; the rest carry almost no variance."""
+FEATURE_VARIANCE = 3e-3
+"""Prior variance of a coefficient on a standardised feature (chosen on validation splits, see LOG.md)."""
+BIAS_VARIANCE = 0.25
+"""Prior variance of a class or position bias in the truth."""
+OPINION_SCALE = 1.5
+"""Log-odds that one standard deviation of the opinion over the pool stands for."""
+RIGHT, WRONG = " right", " wrong"
+
+
+class Representation:
+    """Columns and opinions for the cases of one task. Fitted on the pool's texts; never sees a label."""
+
+    def __init__(self, task: Task, model: LanguageModel, cache: Path) -> None:
+        self.task = task
+        self._model = model
+        self._cache = VectorCache(cache / "features.sqlite", model.fingerprint)
+        pool = task.split(Split.POOL)
+        raw = self._features(pool)
+        flat = raw.reshape(-1, raw.shape[-1])
+        self._mean_D, self._scale_D = flat.mean(0), flat.std(0) + 1e-6
+        self._basis_D_J = _principal_directions(self._standardised(flat))
+        opinion_N_K = self._raw_opinion(raw)
+        self._opinion_mean_K = np.median(opinion_N_K, axis=0)
+        if task.options_vary:
+            self._opinion_mean_K = np.zeros_like(self._opinion_mean_K)
+        self._opinion_scale = float((opinion_N_K[:, -1] - opinion_N_K[:, 0]).std()) + 1e-6
+
+    def columns(self, cases: Sequence[Case]) -> Array:
+        """columns_N_K_D: features of each option, then one bias column for every option but the first."""
+        raw = self._features(cases)
+        reduced = self._standardised(raw) @ self._basis_D_J
+        k = self.task.n_options
+        if self.task.options_vary:
+            features_N_K_J = reduced - reduced.mean(axis=1, keepdims=True)
+        else:
+            features_N_K_J = class_columns(reduced, k)
+        return np.concatenate([features_N_K_J, biases(len(cases), k)], axis=2)
+
+    def variances(self) -> Array:
+        """variance_D: prior variance of each column's coefficient."""
+        k = self.task.n_options
+        n_features = self._basis_D_J.shape[1] * (1 if self.task.options_vary or k == 2 else k)
+        n_biases = biases(1, k).shape[2]
+        return np.concatenate([np.full(n_features, FEATURE_VARIANCE), np.full(n_biases, BIAS_VARIANCE)])
+
+    def opinion(self, cases: Sequence[Case]) -> Array:
+        """opinion_N_K: the model's own log-odds for each option, balanced over the pool, rows centred."""
+        opinion_N_K = self._raw_opinion(self._features(cases)) - self._opinion_mean_K
+        opinion_N_K = OPINION_SCALE * opinion_N_K / self._opinion_scale
+        centred: Array = opinion_N_K - opinion_N_K.mean(axis=1, keepdims=True)
+        return centred
+
+    def _raw_opinion(self, raw: NDArray[np.float32]) -> Array:
+        if self.task.options_vary:
+            flat = raw.reshape(-1, raw.shape[-1])
+            words_NK_2 = self._model.read_out(flat, [RIGHT, WRONG])
+            return (words_NK_2[:, 0] - words_NK_2[:, 1]).reshape(len(raw), -1)
+        options = [f" {option}" for option in self.task.cases[0].options]
+        return self._model.read_out(raw, options)
+
+    def _features(self, cases: Sequence[Case]) -> NDArray[np.float32]:
+        """features_N_D, or features_N_K_D where options vary."""
+        if not cases:
+            return np.zeros((0, *self._shape), dtype=np.float32)
+        flat = self._cache.vectors([text for case in cases for text in self._texts(case)], self._model.features)
+        features = flat.reshape(len(cases), -1, flat.shape[-1]) if self.task.options_vary else flat
+        self._shape = features.shape[1:]
+        return features
+
+    def _texts(self, case: Case) -> list[str]:
+        task = self.task
+        if task.options_vary:
+            prompt = load_prompt("judge_option")
+            return [prompt.render(question=task.question, text=case.text, option=o) for o in case.options]
+        cue = task.cue or f"\n{task.question} The {task.noun} is"
+        return [load_prompt("judge").render(noun=task.noun, text=case.text, cue=cue)]
+
+    def _standardised(self, raw: NDArray[np.float32]) -> Array:
+        return (raw.astype(np.float64) - self._mean_D) / self._scale_D
+
+
+def biases(n: int, k: int) -> Array:
+    """columns_N_K_J that favour one option (or position) whatever the case; J = 1 for two options, else K."""
+    return class_columns(np.ones((n, 1)), k)
+
+
+def _principal_directions(standardised_N_D: Array) -> Array:
+    """basis_D_J of the largest principal components (fewer where there are fewer cases)."""
+    covariance_D_D = standardised_N_D.T @ standardised_N_D
+    _, vectors_D_D = np.linalg.eigh(covariance_D_D)
+    kept = min(COMPONENTS, len(standardised_N_D), vectors_D_D.shape[1])
+    basis_D_J: Array = vectors_D_D[:, ::-1][:, :kept]
+    # An eigenvector's sign is arbitrary; fixing it keeps logs identical across machines' libraries.
+    return basis_D_J * np.sign(basis_D_J[np.abs(basis_D_J).argmax(axis=0), np.arange(kept)])
