@@ -130,7 +130,7 @@ class Journal:
         self._next += 1
         return event.data
 
-    def note(self, kind: str, **data: Any) -> Data:
+    def note(self, kind: str, /, **data: Any) -> Data:
         """Record a fact that is already computed (cheap, so it is simply recomputed on resume)."""
         return self.fact(kind, lambda: data)
 

@@ -36,11 +36,13 @@ class Representation:
     def __init__(self, task: Task, model: LanguageModel, cache: Path) -> None:
         self.task = task
         self._model = model
+        self._shape: tuple[int, ...] = ()
         self._cache = VectorCache(cache / "features.sqlite", model.fingerprint)
         pool = task.split(Split.POOL)
         raw = self._features(pool)
         flat = raw.reshape(-1, raw.shape[-1])
-        self._mean_D, self._scale_D = flat.mean(0), flat.std(0) + 1e-6
+        self._mean_D: Array = flat.mean(0, dtype=np.float64)
+        self._scale_D: Array = flat.std(0, dtype=np.float64) + 1e-6
         self._basis_D_J = _principal_directions(self._standardised(flat))
         opinion_N_K = self._raw_opinion(raw)
         self._opinion_mean_K = np.median(opinion_N_K, axis=0)
@@ -73,11 +75,21 @@ class Representation:
         centred: Array = opinion_N_K - opinion_N_K.mean(axis=1, keepdims=True)
         return centred
 
+    def arrays(self) -> dict[str, Array]:
+        """What turns features into columns and opinions, for saving beside the student's heads."""
+        return {
+            "feature_mean": self._mean_D,
+            "feature_scale": self._scale_D,
+            "basis": np.ascontiguousarray(self._basis_D_J),
+            "opinion_mean": self._opinion_mean_K,
+        }
+
     def _raw_opinion(self, raw: NDArray[np.float32]) -> Array:
         if self.task.options_vary:
             flat = raw.reshape(-1, raw.shape[-1])
             words_NK_2 = self._model.read_out(flat, [RIGHT, WRONG])
-            return (words_NK_2[:, 0] - words_NK_2[:, 1]).reshape(len(raw), -1)
+            opinion_N_K: Array = (words_NK_2[:, 0] - words_NK_2[:, 1]).reshape(len(raw), -1)
+            return opinion_N_K
         options = [f" {option}" for option in self.task.cases[0].options]
         return self._model.read_out(raw, options)
 
@@ -99,7 +111,8 @@ class Representation:
         return [load_prompt("judge").render(noun=task.noun, text=case.text, cue=cue)]
 
     def _standardised(self, raw: NDArray[np.float32]) -> Array:
-        return (raw.astype(np.float64) - self._mean_D) / self._scale_D
+        standardised: Array = (raw.astype(np.float64) - self._mean_D) / self._scale_D
+        return standardised
 
 
 def biases(n: int, k: int) -> Array:
@@ -114,4 +127,5 @@ def _principal_directions(standardised_N_D: Array) -> Array:
     kept = min(COMPONENTS, len(standardised_N_D), vectors_D_D.shape[1])
     basis_D_J: Array = vectors_D_D[:, ::-1][:, :kept]
     # An eigenvector's sign is arbitrary; fixing it keeps logs identical across machines' libraries.
-    return basis_D_J * np.sign(basis_D_J[np.abs(basis_D_J).argmax(axis=0), np.arange(kept)])
+    signed: Array = basis_D_J * np.sign(basis_D_J[np.abs(basis_D_J).argmax(axis=0), np.arange(kept)])
+    return signed

@@ -80,9 +80,11 @@ class Theory:
         """p_N_K: the student's prediction of the truth."""
         return self.truth.probabilities(np.concatenate([columns_N_K_D, effects_N_K_S], axis=2), opinion_N_K)
 
-    def weak_given_truth(self, effects_N_K_S: Array, bias_N_K_J: Array) -> Array:
-        """p_N_Y_K: the supervisor's answer k for each possible truth y."""
-        return softmax(_weak_scores(self.weak.theta_D, effects_N_K_S, bias_N_K_J), axis=2)
+    def weak_given_truth(self, effects_N_K_S: Array, bias_N_K_J: Array, theta_J: Array | None = None) -> Array:
+        """p_N_Y_K: the supervisor's answer k for each possible truth y, at the mode or at ``theta_J``."""
+        theta_J = self.weak.theta_D if theta_J is None else theta_J
+        p_N_Y_K: Array = softmax(_weak_scores(theta_J, effects_N_K_S, bias_N_K_J), axis=2)
+        return p_N_Y_K
 
     def weak_of(self, truth_N_K: Array, effects_N_K_S: Array, bias_N_K_J: Array) -> Array:
         """p_N_K: the prediction of the supervisor's answer, the truth marginalised."""

@@ -1,0 +1,140 @@
+"""Steps 3 and 4: rank the sets by what resolving them is worth, and choose the cases to ask.
+
+Half of a round's labels decide between the hypotheses of the sets that matter most; the other half buy
+information about the truth of the pool directly (EPIG over draws from the joint posterior of the truth
+model and the mistake theory). Either way the supervisor has to be expected to get the case right, unless
+the case is a minimal edit: then its mistake is what the experiment is about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from askew.agent import infogain
+from askew.agent.belief import SetBelief
+from askew.agent.conditional_logit import Array
+from askew.agent.hypotheses import HypothesisSet
+from askew.tasks.case import Case
+
+SET_SHARE = 0.4
+"""Share of a round's labels that goes to telling hypotheses apart; the rest goes to the truth."""
+SETS_A_ROUND = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A case that could be asked, and where it comes from."""
+
+    case: Case
+    source: str
+    intended: int | None = None
+    parent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Priority:
+    """What resolving a set would be worth, per unweighted case of the pool."""
+
+    set_id: str
+    flips: float
+    evpi: float
+    resolvable: bool
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What is predicted for C candidates: by M draws of the joint posterior, and by each set."""
+
+    truth_C_K: Array
+    weak_C_K: Array
+    reliability_C: Array
+    q_M_C_K: Array
+    r_M_T_K: Array
+    q_by_set: dict[str, Array]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A candidate that was chosen, with the reasons."""
+
+    candidate: int
+    set_id: str | None
+    eig: float
+    epig: float
+
+
+def prioritise(
+    sets: Sequence[HypothesisSet], beliefs: dict[str, SetBelief], r_by_set: dict[str, Array], outlook: Outlook
+) -> list[Priority]:
+    """The sets by expected value of perfect information, discounted when no candidate could resolve them."""
+    ranked = []
+    for hypothesis_set in sets:
+        belief = beliefs[hypothesis_set.id]
+        r_H_N_K = r_by_set[hypothesis_set.id]
+        u_N = np.ones(r_H_N_K.shape[1])
+        best = float(infogain.eig(belief.p_H, outlook.q_by_set[hypothesis_set.id]).max(initial=0.0))
+        uncertainty = float(infogain.entropy(belief.p_H))
+        resolvable = best > 0.01
+        value = infogain.value_of_resolution(belief.p_H, r_H_N_K, u_N)
+        # A set about liking alone changes no prediction by itself, yet answers can't be read without it:
+        # its worth is the labels it would have us misread, so what is unsure about it counts as well.
+        worth = (value + uncertainty) * (1.0 if resolvable else 0.1)
+        why = f"best candidate tells {best:.3f} nats of the {uncertainty:.2f} that are unsure"
+        flips = infogain.expected_flips(belief.p_H, r_H_N_K, u_N)
+        ranked.append((worth, Priority(hypothesis_set.id, flips, value, resolvable, why)))
+    ranked.sort(key=lambda item: (-item[0], item[1].set_id))
+    return [priority for _, priority in ranked]
+
+
+def choose(
+    candidates: Sequence[Candidate],
+    outlook: Outlook,
+    priorities: Sequence[Priority],
+    beliefs: dict[str, SetBelief],
+    size: int,
+    a_min: float,
+    rng: np.random.Generator,
+) -> list[Choice]:
+    """The round's batch: shares for the leading sets, then joint information about the truth."""
+    m = len(outlook.q_M_C_K)
+    p_M = np.full(m, 1.0 / m)
+    epig_C = infogain.epig(p_M, outlook.q_M_C_K, outlook.r_M_T_K)
+    edited_C = np.array([candidate.source == "edited" for candidate in candidates])
+    allowed_C = gate(outlook.reliability_C, edited_C, a_min, size)
+    eig_by_set = {s: infogain.eig(beliefs[s].p_H, q) for s, q in outlook.q_by_set.items()}
+    free_C = allowed_C.copy()
+    chosen: list[Choice] = []
+    leading = [p for p in priorities if p.resolvable][:SETS_A_ROUND]
+    share = int(SET_SHARE * size / len(leading)) if leading else 0
+    for priority in leading:
+        eig_C = eig_by_set[priority.set_id]
+        batch = infogain.joint_batch(
+            beliefs[priority.set_id].p_H, outlook.q_by_set[priority.set_id], share, eig_C * free_C, rng
+        )
+        for index in batch.indices:
+            free_C[index] = False
+            chosen.append(Choice(index, priority.set_id, float(eig_C[index]), float(epig_C[index])))
+    score_C = epig_C * outlook.reliability_C * free_C * ~edited_C
+    batch = infogain.joint_batch(p_M, outlook.q_M_C_K, size - len(chosen), score_C, rng)
+    for index in batch.indices:
+        about = max(eig_by_set, key=lambda s: eig_by_set[s][index], default=None)
+        eig = float(eig_by_set[about][index]) if about else 0.0
+        chosen.append(Choice(index, None, eig, float(epig_C[index])))
+    return [chosen[int(i)] for i in rng.permutation(len(chosen))]
+
+
+def gate(reliability_C: Array, about_mistake_C: NDArray[np.bool_], a_min: float, size: int) -> NDArray[np.bool_]:
+    """allowed_C: expected accuracy of at least ``a_min``, or the mistake itself is in question.
+
+    Where too few cases pass, the likeliest to be answered right are let through, so that a round of a
+    very weak supervisor is smaller in ambition and not in size.
+    """
+    allowed_C = (reliability_C >= a_min) | about_mistake_C
+    if allowed_C.sum() < 2 * size:
+        allowed_C[np.argsort(-reliability_C)[: 2 * size]] = True
+    return allowed_C

@@ -1,0 +1,372 @@
+"""The scientific method, readable top to bottom.
+
+hypothesise → cluster → prioritise → design → ask → update → retrain and publish, once a round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from safetensors.numpy import save_file
+
+from askew.agent.belief import SetBelief
+from askew.agent.cluster import SubjectCluster, claims_of, cluster_subjects
+from askew.agent.design import Candidate, Choice, Outlook, Priority, choose, prioritise
+from askew.agent.ground import Grounder
+from askew.agent.hypothesise import Chain, informative_cases, sample_chains
+from askew.agent.infogain import expected_flips
+from askew.agent.journal import Data
+from askew.agent.lab import PREDICTED, Lab, rounded
+from askew.agent.notebook import Notebook
+from askew.agent.sets import (
+    LARGEST_NUMBER_OF_SETS,
+    Proposal,
+    duplicate_of,
+    from_cluster,
+    from_surprises,
+    make_set,
+)
+from askew.agent.supervisors.base import answers_new_cases
+from askew.agent.write import Written, edits_for, key, write_cases
+from askew.seeds import stream, stream_seed
+from askew.tasks.case import Case, Split
+
+TARGETS = 300
+"""Pool cases whose truth the experiments are to inform."""
+EDITED_PARENTS = 12
+"""Answered cases of which edits are made for each leading set."""
+CERTAIN = 0.95
+"""A set is killed when "none of these" is this probable, and reported resolved past 1/alpha."""
+
+
+def scientific(lab: Lab) -> None:
+    """Run the whole experiment in ``lab``: everything that happens is in its journal."""
+    lab.start()
+    notebook = Notebook(lab.representation, Grounder(lab.task, lab.embed))
+    seen = {key(case) for case in lab.task.cases}
+    write_and_learn(lab, notebook, seen)
+    publish(lab, notebook)
+    why = "the rounds are over"
+    for number in range(1, lab.settings.rounds + 1):
+        lab.begin_round(number)
+        clusters = hypothesise(lab, notebook)
+        form_sets(lab, notebook, propose_from(clusters, lab, notebook))
+        write_and_learn(lab, notebook, seen)
+        candidates, outlook = look_ahead(lab, notebook, seen)
+        choices = design(lab, notebook, candidates, outlook)
+        if not choices:
+            why = "no candidate is worth its cost"
+            break
+        ask(lab, notebook, candidates, outlook, choices)
+        update(lab, notebook)
+        publish(lab, notebook)
+    save_student(lab, notebook)
+    lab.finish(why)
+
+
+# -- step 1 and 2: hypothesise and cluster -----------------------------------------------------------
+
+
+def hypothesise(lab: Lab, notebook: Notebook) -> list[SubjectCluster]:
+    """Sample chains on informative cases and cluster their steps; all of it is logged."""
+    settings, journal = lab.settings, lab.journal
+    pool = lab.task.split(Split.POOL)
+    truth_N_K = notebook.truth(pool)
+    n_cases = max(1, settings.chains // settings.chains_per_case)
+    rng = stream(settings.seed, "informative", journal.round)
+    chosen = informative_cases(truth_N_K, notebook.weak(pool, truth_N_K), n_cases, rng)
+    fresh: list[Chain] = []
+
+    def sampled() -> list[Chain]:
+        with journal.timed("chains"):
+            return sample_chains(
+                lab.model,
+                lab.task,
+                [pool[index] for index in chosen],
+                settings.chains_per_case,
+                settings.temperature,
+                stream_seed(settings.seed, "chains", journal.round) % 2**31,
+            )
+
+    chains: list[tuple[int, Chain]] = []
+    for index in range(len(chosen) * settings.chains_per_case):
+
+        def chain(index: int = index) -> Data:
+            if not fresh:
+                fresh.extend(sampled())
+            return fresh[index].data()
+
+        chains.append((journal.position, Chain.from_data(journal.fact("chain", chain))))
+    clusters = cluster_subjects(claims_of(chains), lab.embed)
+    for number, cluster in enumerate(clusters, start=1):
+        journal.note("cluster", id=f"C{journal.round}.{number}", **cluster_data(cluster))
+    return clusters
+
+
+def cluster_data(cluster: SubjectCluster) -> Data:
+    """A cluster as a record of the log."""
+    first = cluster.claims[0]
+    return {
+        "subject": cluster.subject,
+        "claim": first.claim,
+        "favours": first.favours,
+        "cases": list(cluster.cases),
+        "torn": list(cluster.torn),
+        "members": [[claim.chain, claim.step] for claim in cluster.claims],
+    }
+
+
+def propose_from(clusters: Sequence[SubjectCluster], lab: Lab, notebook: Notebook) -> list[Proposal]:
+    """Proposals for sets: subjects on which the model is torn, or that come up in several cases."""
+    cases = {case.id: case for case in lab.task.cases}
+    worth = [cluster for cluster in clusters if cluster.torn or len(cluster.cases) > 1]
+    proposals = (from_cluster(cluster, notebook.grounder, cases) for cluster in worth)
+    return [proposal for proposal in proposals if proposal is not None]
+
+
+def form_sets(lab: Lab, notebook: Notebook, proposals: Sequence[Proposal]) -> None:
+    """Turn proposals into sets, merging those that no query could tell from a set that exists."""
+    journal = lab.journal
+    pool = lab.task.split(Split.POOL)
+    for proposal in proposals:
+        effect_N_K = notebook.grounder.effects([proposal.grounding], pool)[:, :, 0]
+        twin = duplicate_of(effect_N_K, notebook.grounder.effects(notebook.groundings, pool))
+        if twin is not None:
+            known = notebook.sets[twin]
+            if proposal.subject != known.subject:
+                journal.note(
+                    "hypothesis-merged", set=known.id, id=proposal.subject, into=known.id,
+                    why=f"behaves like {known.subject!r} on the pool",
+                )  # fmt: skip
+            continue
+        if len(notebook.sets) >= LARGEST_NUMBER_OF_SETS and not make_room(lab, notebook):
+            break
+        born = len(journal.events("hypothesis-born"))
+        new = make_set(proposal, born_sets(lab) + 1 if born else 1, lab.task)
+        notebook.sets.append(new)
+        for hypothesis in new.hypotheses:
+            journal.note(
+                "hypothesis-born", set=new.id, id=hypothesis.id, subject=new.subject,
+                statement=hypothesis.statement, kind=str(hypothesis.kind), direction=hypothesis.direction,
+                prior=round(hypothesis.prior, 6), grounder=new.grounding.measure, concept=new.grounding.concept,
+                trust=new.grounding.trust, cases=list(new.cases), parents=[], why=new.why,
+            )  # fmt: skip
+    if notebook.theory is not None:
+        notebook.update_beliefs()
+
+
+def born_sets(lab: Lab) -> int:
+    """How many sets were ever born."""
+    return len({event.data["set"] for event in lab.journal.events("hypothesis-born")})
+
+
+def make_room(lab: Lab, notebook: Notebook) -> bool:
+    """Kill the set that most surely doesn't matter; false when every set may matter."""
+    known = [s for s in notebook.sets if s.id in notebook.beliefs]
+    if not known:
+        return False
+    least = max(known, key=lambda s: notebook.beliefs[s.id].none)
+    none = notebook.beliefs[least.id].none
+    if none < 0.5:
+        return False
+    notebook.sets.remove(least)
+    del notebook.beliefs[least.id]
+    notebook.theory = None if notebook.theory is None else notebook.learn()
+    lab.journal.note("hypothesis-killed", set=least.id, id=least.id, why=f"p(none of these) = {none:.2f}")
+    return True
+
+
+# -- step 3 and 4: prioritise and design -------------------------------------------------------------
+
+
+def write_and_learn(lab: Lab, notebook: Notebook, seen: set[str]) -> None:
+    """Let the strong model write cases, and learn from the labels they were meant to have."""
+    settings, journal = lab.settings, lab.journal
+    rng = stream(settings.seed, "write", journal.round)
+
+    def written() -> Data:
+        with journal.timed("write"):
+            truth_N_K = notebook.truth(lab.task.split(Split.POOL))
+            cases = write_cases(lab.model, lab.task, truth_N_K, settings.written, rng, seen)
+        return {"cases": [{**case_data(w.case), "intended": w.intended} for w in cases]}
+
+    for data in journal.fact("written", written)["cases"]:
+        case = Case(data["id"], data["text"], tuple(data["options"]), Split.WRITTEN)
+        seen.add(key(case))
+        notebook.written[case.id] = Candidate(case, "written", intended=data["intended"])
+    with journal.timed("learn"):
+        notebook.learn()
+
+
+def look_ahead(lab: Lab, notebook: Notebook, seen: set[str]) -> tuple[list[Candidate], Outlook]:
+    """All candidates of the round and what is expected of them."""
+    settings = lab.settings
+    candidates = [Candidate(case, "pool") for case in lab.task.split(Split.POOL) if case.id not in notebook.asked]
+    if answers_new_cases(lab.supervisor):
+        candidates += [c for c in notebook.written.values() if c.case.id not in notebook.asked]
+        candidates += [Candidate(w.case, "edited", parent=w.parent) for w in edits(notebook, lab, set(seen))]
+    rng = stream(settings.seed, "outlook", lab.journal.round)
+    pool = lab.task.split(Split.POOL)
+    targets = [pool[int(i)] for i in rng.permutation(len(pool))[:TARGETS]]
+    with lab.journal.timed("outlook"):
+        return candidates, notebook.outlook(candidates, targets, rng)
+
+
+def edits(notebook: Notebook, lab: Lab, seen: set[str]) -> list[Written]:
+    """Minimal edits, for every set, of cases that were answered already: one label buys a pair."""
+    parents = [case for case in notebook.answered() if case.split is not Split.WRITTEN][-EDITED_PARENTS:]
+    return [w for s in notebook.sets for w in edits_for(lab.task, s.grounding, parents, seen)]
+
+
+def design(lab: Lab, notebook: Notebook, candidates: Sequence[Candidate], outlook: Outlook) -> list[Choice]:
+    """Rank the sets, log the ranking, and choose the round's cases."""
+    settings, journal = lab.settings, lab.journal
+    pool = lab.task.split(Split.POOL)
+    r_by_set = {s.id: notebook.set_predictions(s, pool)[1] for s in notebook.sets}
+    priorities: list[Priority] = prioritise(notebook.sets, notebook.beliefs, r_by_set, outlook)
+    for priority in priorities:
+        journal.note(
+            "priority", set=priority.set_id, flips=round(priority.flips, 3), evpi=round(priority.evpi, 4),
+            resolvable=priority.resolvable, why=priority.why,
+        )  # fmt: skip
+    left = settings.budget - lab.labels_used
+    rounds_left = settings.rounds - journal.round + 1
+    rng = stream(settings.seed, "design", journal.round)
+    with journal.timed("design"):
+        choices = choose(
+            candidates, outlook, priorities, notebook.beliefs, -(-left // rounds_left), settings.a_min, rng
+        )
+    best = max((choice.epig for choice in choices), default=0.0)
+    return choices if best >= settings.tau else []
+
+
+# -- step 5 and 6: ask and update --------------------------------------------------------------------
+
+
+def ask(
+    lab: Lab,
+    notebook: Notebook,
+    candidates: Sequence[Candidate],
+    outlook: Outlook,
+    choices: Sequence[Choice],
+) -> None:
+    """Log why each case is asked, ask them, and keep the answers."""
+    experiments = []
+    for choice in choices:
+        data = experiment_data(lab, notebook, candidates[choice.candidate], outlook, choice)
+        experiments.append(lab.journal.note("experiment", **data))
+    with lab.journal.timed("ask"):
+        answers = lab.ask(experiments)
+    for choice, weak in zip(choices, answers, strict=True):
+        notebook.record(candidates[choice.candidate], weak)
+
+
+def experiment_data(lab: Lab, notebook: Notebook, candidate: Candidate, outlook: Outlook, choice: Choice) -> Data:
+    """An experiment as a record of the log: the case, and why it is asked."""
+    c = choice.candidate
+    names = {s.id: [*(h.id for h in s.hypotheses), "h0"] for s in notebook.sets}
+    predicts = {}
+    if choice.set_id is not None:
+        rows = rounded(outlook.q_by_set[choice.set_id][:, c])
+        predicts = dict(zip(names[choice.set_id], rows, strict=True))
+    weak, truth = rounded(outlook.weak_C_K[c : c + 1])[0], rounded(outlook.truth_C_K[c : c + 1])[0]
+    return {
+        "id": f"E{lab.journal.position}",
+        "set": choice.set_id,
+        "case": case_data(candidate.case),
+        "source": candidate.source,
+        "parent": candidate.parent,
+        "eig": round(choice.eig, 6),
+        "epig": round(choice.epig, 6),
+        "reliability": round(float(outlook.reliability_C[c]), 6),
+        "predicts": predicts,
+        "predicted_weak": weak,
+        "predicted_truth": truth,
+        "intended": candidate.intended,
+    }
+
+
+def update(lab: Lab, notebook: Notebook) -> None:
+    """Update every belief on all answers, let surprises propose new sets, and refit the theories."""
+    with lab.journal.timed("update"):
+        notebook.learn()
+        notebook.update_beliefs()
+        cases = notebook.answered()
+        predicted_L_K = notebook.weak(cases, notebook.truth(cases))
+        answered_L_K = np.eye(lab.task.n_options)[notebook.weak_labels()]
+        surprises = from_surprises(notebook.grounder, cases, answered_L_K, predicted_L_K, notebook.groundings)
+        form_sets(lab, notebook, surprises)
+        notebook.learn()
+        notebook.update_beliefs()
+    log_beliefs(lab, notebook)
+
+
+def log_beliefs(lab: Lab, notebook: Notebook) -> None:
+    """Log the posterior of every set, and the mistake theory."""
+    assert notebook.theory is not None
+    pool = lab.task.split(Split.POOL)
+    for hypothesis_set in notebook.sets:
+        belief: SetBelief = notebook.beliefs[hypothesis_set.id]
+        resolved = belief.log_e > -np.log(lab.settings.alpha)
+        r_H_N_K = notebook.set_predictions(hypothesis_set, pool)[1]
+        lab.journal.note(
+            "belief",
+            set=hypothesis_set.id,
+            posterior={name: round(float(p), 6) for name, p in zip(belief.names, belief.p_H, strict=True)},
+            log_e=round(belief.log_e, 4),
+            verdict="resolved" if resolved else "open",
+            answers_for=belief.answers_for,
+            answers_against=belief.answers_against,
+            flips=round(expected_flips(belief.p_H, r_H_N_K, np.ones(len(pool))), 3),
+        )
+    weights_S, deviations_S = notebook.theory.mistakes()
+    lab.journal.note(
+        "theory",
+        competence=round(notebook.theory.competence, 4),
+        intent=round(notebook.theory.intent, 4),
+        mistakes=[
+            {"set": s.id, "subject": s.subject, "weight": round(float(w), 4), "sd": round(float(sd), 4)}
+            for s, w, sd in zip(notebook.sets, weights_S, deviations_S, strict=True)
+        ],
+        **agreement(notebook),
+    )
+
+
+def agreement(notebook: Notebook) -> Data:
+    """How often the student's two predictions match the answers so far (the uncanny valley, watched)."""
+    cases, weak_L = notebook.answered(), np.array(notebook.weak_labels(), dtype=np.int64)
+    truth_L_K = notebook.truth(cases)
+    weak_L_K = notebook.weak(cases, truth_L_K)
+    matches = {"weak": weak_L_K.argmax(axis=1) == weak_L, "truth": truth_L_K.argmax(axis=1) == weak_L}
+    return {f"agreement_{name}": round(float(m.mean()), 4) if len(m) else None for name, m in matches.items()}
+
+
+# -- step 7: retrain and publish ---------------------------------------------------------------------
+
+
+def publish(lab: Lab, notebook: Notebook) -> None:
+    """Record the retrained student and its two predictions, kept apart."""
+    assert notebook.theory is not None
+    version = f"{lab.settings.student}+{lab.settings.method}.{lab.journal.round}"
+    lab.journal.note(
+        "training", student_version=version, labels=lab.labels_used, written=len(notebook.written),
+        answered=len(notebook.answered()),
+    )  # fmt: skip
+    truth = {split: notebook.truth(lab.task.split(split)) for split in PREDICTED}
+    weak = {split: notebook.weak(lab.task.split(split), truth[split]) for split in PREDICTED}
+    lab.predict(version, truth, weak)
+
+
+def save_student(lab: Lab, notebook: Notebook) -> None:
+    """The student's heads as safetensors; the frozen body is the model named in config.json."""
+    assert notebook.theory is not None
+    folder = lab.folder / "student"
+    folder.mkdir(exist_ok=True)
+    arrays = {"truth": notebook.theory.truth.theta_D, "weak": notebook.theory.weak.theta_D}
+    save_file({**arrays, **lab.representation.arrays()}, folder / "heads.safetensors")
+
+
+def case_data(case: Case) -> Data:
+    """A case as a record of the log."""
+    return {"id": case.id, "text": case.text, "options": list(case.options)}

@@ -1,0 +1,138 @@
+"""Cases the strong model makes: short ones it writes for a label, and minimal edits of cases it has.
+
+A written case carries the label it was *meant* to have: evidence about the truth, weighed by the theory,
+never the truth itself. A minimal edit changes how much there is of one attribute and keeps the truth, so
+the pair shows what the attribute alone does to the supervisor.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from askew.agent.conditional_logit import Array
+from askew.agent.hypotheses import Grounding
+from askew.agent.models.base import LanguageModel, SamplingRequest
+from askew.prompts.loader import load_prompt
+from askew.tasks.attributes import ATTRIBUTES
+from askew.tasks.case import Case, Split, Task
+
+EXAMPLES_PER_OPTION = 4
+SHORTEST, LONGEST = 25, 160
+"""Length in characters of the pool cases that are shown as examples."""
+MAX_TOKENS = 36
+TEMPERATURE = 0.9
+BATCH = 32
+SUREST = 0.15
+"""Share of the pool from which examples are drawn: the cases the student is surest of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A case that isn't the task's. ``intended`` for written cases, ``parent`` for edited ones."""
+
+    case: Case
+    intended: int | None = None
+    parent: str | None = None
+
+
+def write_cases(
+    model: LanguageModel, task: Task, truth_N_K: Array, n: int, rng: np.random.Generator, seen: set[str]
+) -> list[Written]:
+    """About ``n`` short cases, as many for each option, shown pool cases the student is sure of.
+
+    Args:
+        model: the strong model.
+        task: its options are class names; where options vary nothing is written (edits are used there).
+        truth_N_K: the student's predictions on the pool.
+        n: how many to sample; what is unfinished, refused by the task or a repeat is left out.
+        rng: draws the examples and the sampling seeds.
+        seen: normalised texts that exist already; the new ones are added.
+    """
+    if task.options_vary or n == 0:
+        return []
+    prompt = load_prompt("write_case")
+    options = task.cases[0].options
+    written: list[Written] = []
+    per_option = -(-n // len(options))
+    for start in range(0, per_option, BATCH):
+        examples = _examples(task, truth_N_K, rng)
+        for intended, option in enumerate(options):
+            request = SamplingRequest(
+                prompts=(prompt.render(noun=task.noun, question=task.question, examples=examples, option=option),),
+                n=min(BATCH, per_option - start),
+                max_tokens=MAX_TOKENS,
+                temperature=TEMPERATURE,
+                top_p=0.95,
+                stop=("\n",),
+                seed=int(rng.integers(2**31)),
+            )
+            for completion in model.sample(request)[0]:
+                case = _case(completion.text.strip().strip('"'), options)
+                if completion.finished and _usable(task, case, seen):
+                    written.append(Written(case, intended=intended))
+    return written
+
+
+def edits_for(task: Task, grounding: Grounding, parents: Sequence[Case], seen: set[str]) -> list[Written]:
+    """Minimal edits of ``parents`` that raise one attribute, where the attribute knows such an edit.
+
+    Where options vary each option is edited in turn, so that the pair differs in that option alone.
+    """
+    if grounding.concept or grounding.measure not in ATTRIBUTES:
+        return []
+    edit = ATTRIBUTES[grounding.measure].add
+    if edit is None:
+        return []
+    edited = []
+    for parent in parents:
+        for case in _edited(task, parent, edit, grounding.measure):
+            if _usable(task, case, seen):
+                edited.append(Written(case, parent=parent.id))
+    return edited
+
+
+def key(case: Case) -> str:
+    """What makes two cases the same for the purpose of asking."""
+    return " ".join([case.text, *case.options]).casefold()
+
+
+def _edited(task: Task, parent: Case, edit: Callable[[str], str | None], name: str) -> list[Case]:
+    if not task.options_vary:
+        text = edit(parent.text)
+        return [] if text is None else [Case(f"{parent.id}~{name}", text, parent.options, Split.WRITTEN)]
+    cases = []
+    for index, option in enumerate(parent.options):
+        changed = edit(option)
+        if changed is not None:
+            options = tuple(changed if i == index else o for i, o in enumerate(parent.options))
+            cases.append(Case(f"{parent.id}~{name}~{index}", parent.text, options, Split.WRITTEN))
+    return cases
+
+
+def _case(text: str, options: tuple[str, ...]) -> Case:
+    digest = hashlib.sha256(text.encode()).hexdigest()[:10]
+    return Case(f"written-{digest}", text, options, Split.WRITTEN)
+
+
+def _usable(task: Task, case: Case, seen: set[str]) -> bool:
+    if task.validator(case) is not None or key(case) in seen:
+        return False
+    seen.add(key(case))
+    return True
+
+
+def _examples(task: Task, truth_N_K: Array, rng: np.random.Generator) -> list[dict[str, str]]:
+    """For each option a few short pool cases that the student is surest of, in mixed order."""
+    pool = task.split(Split.POOL)
+    options = task.cases[0].options
+    examples = []
+    for option, name in enumerate(options):
+        ranked = np.argsort(-truth_N_K[:, option])[: max(EXAMPLES_PER_OPTION, int(SUREST * len(pool)))]
+        short = [int(i) for i in ranked if SHORTEST <= len(pool[i].text) <= LONGEST] or [int(i) for i in ranked]
+        chosen = rng.choice(short, size=min(EXAMPLES_PER_OPTION, len(short)), replace=False)
+        examples += [{"option": name, "text": pool[int(i)].text[: 2 * LONGEST]} for i in chosen]
+    return [examples[int(i)] for i in rng.permutation(len(examples))]
