@@ -63,6 +63,8 @@ class Task:
     question: str
     noun: str
     cases: tuple[Case, ...]
+    cue: str = ""
+    """How a text is continued so that the next word is the answer; by default the question itself."""
     options_vary: bool = False
     recorded: Mapping[str, Mapping[str, int | None]] = field(default_factory=dict)
     attributes: Mapping[str, Attribute] = field(default_factory=dict)

@@ -85,6 +85,7 @@ def load_sentiment(name: str, seed: int, folder: Path | None = None) -> LoadedTa
         name=name,
         question=source.question,
         noun=source.noun,
+        cue=f" The sentiment of this {source.noun} is",
         cases=cases,
         recorded=_recorded(chosen),
         fingerprint=fingerprint(cases),

@@ -46,6 +46,12 @@ class VectorCache:
             known |= fresh
         return np.stack([known[key] for key in keys])
 
+    def bound(
+        self, compute: Callable[[list[str]], NDArray[np.float32]]
+    ) -> Callable[[Sequence[str]], NDArray[np.float32]]:
+        """:meth:`vectors` with its ``compute`` filled in: features that are computed once."""
+        return lambda texts: self.vectors(texts, compute)
+
     def _connect(self) -> sqlite3.Connection:
         return sqlite3.connect(self.path, timeout=60)
 

@@ -1,0 +1,201 @@
+"""The weak-to-strong protocol: open the gold, build the supervisor, run a method, grade what it predicted."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import askew
+from askew.agent.config import Settings
+from askew.agent.journal import Journal, read_events
+from askew.agent.lab import Lab
+from askew.agent.models.base import LanguageModel
+from askew.agent.models.embedder import Embedder
+from askew.agent.models.pull import model_folder
+from askew.agent.models.vectors import VectorCache
+from askew.agent.representation import Representation
+from askew.agent.supervisors.base import Supervisor
+from askew.agent.supervisors.model import Features
+from askew.errors import InputError, RunError
+from askew.evals.methods import METHODS
+from askew.evals.supervisors import build_supervisor
+from askew.packages import cache_folder
+from askew.tasks.case import Split
+from askew.tasks.gold import LoadedTask
+from askew.tasks.load import load_task
+
+CONFIG = "config.json"
+TWINS = "twins"
+SMALLEST_FREE_SPACE = 50_000_000
+
+Say = Callable[[str], None]
+"""Where progress goes."""
+
+
+@dataclass
+class Workbench:
+    """The heavy things that all methods of one experiment share, each made when it is first needed."""
+
+    settings: Settings
+    loaded: LoadedTask = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.loaded = load_task(self.settings.task, self.settings.seed)
+        check_task(self.loaded)
+
+    @cached_property
+    def model(self) -> LanguageModel:
+        """The strong student."""
+        return load_model(self.settings)
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        """Sentence embeddings, for clustering and grounding."""
+        return Embedder(model_folder("minilm"), cache_folder() / "features" / "minilm.sqlite")
+
+    @cached_property
+    def representation(self) -> Representation:
+        """The student's eyes."""
+        return Representation(self.loaded.task, self.model, cache_folder() / "features")
+
+    @cached_property
+    def supervisor(self) -> Supervisor:
+        """The weak supervisor."""
+        return build_supervisor(self.settings, self.loaded, self.features_of)
+
+    def features_of(self, name: str) -> Features:
+        """Features by a model's name."""
+        if name in {"minilm", ""}:
+            return self.embedder.embed
+        model = self.model if name == self.settings.student else load_model(self.settings, name)
+        return VectorCache(cache_folder() / "features" / "features.sqlite", model.fingerprint + "/plain").bound(
+            model.features
+        )
+
+
+def load_model(settings: Settings, name: str | None = None) -> LanguageModel:
+    """The language model a run names, in the backend it names."""
+    folder = model_folder(name or settings.student)
+    if settings.backend == "vllm":
+        raise InputError("backend 'vllm' needs a server: start one with 'askew serve', or use --backend local.")
+    from askew.agent.models.local import LocalModel
+
+    return LocalModel(name or settings.student, folder)
+
+
+def check_task(loaded: LoadedTask) -> None:
+    """Raise ``InputError`` for a task that nothing can be learned or measured on."""
+    task = loaded.task
+    if not task.split(Split.POOL):
+        raise InputError(f"{task.name} has no cases in split 'pool': there is nothing to ask. Add some.")
+    labels = {loaded.gold[case.id] for case in task.split(Split.TEST) if case.id in loaded.gold}
+    if len(labels) == 1:
+        raise InputError(
+            f"every gold label of {task.name}'s test split is {labels.pop()}: accuracy would mean nothing. "
+            "Give a test split with at least two classes."
+        )
+
+
+def run_experiment(settings: Settings, folder: Path, twins: tuple[str, ...], say: Say) -> None:
+    """Run a method in ``folder`` and its twins in ``folder/twins``; a folder that exists is continued.
+
+    Raises:
+        InputError: the settings can't be used; nothing was run.
+        RunError: the run failed; what was recorded is kept, and running again continues it.
+    """
+    for name in (settings.method, *twins):
+        _ = METHODS[name]
+    bench = Workbench(settings)
+    _ = bench.supervisor
+    check_space(folder)
+    write_config(settings, folder, twins)
+    for name in dict.fromkeys((settings.method, *twins)):
+        mine = settings.model_copy(update={"method": name})
+        place = folder if name == settings.method else folder / TWINS / name
+        if place is not folder:
+            place.mkdir(parents=True, exist_ok=True)
+            write_config(mine, place, ())
+        say(name)
+        run_method(mine, place, bench)
+
+
+def run_method(settings: Settings, folder: Path, bench: Workbench) -> None:
+    """Run one method in its folder, from the start or from where its log ends."""
+    with Journal(folder) as journal:
+        lab = Lab(
+            settings=settings,
+            task=bench.loaded.task,
+            supervisor=bench.supervisor,
+            model=bench.model,
+            representation=bench.representation,
+            embed=bench.embedder.embed,
+            journal=journal,
+            folder=folder,
+        )
+        with journal.timed("method"):
+            METHODS[settings.method].run(lab, bench.loaded)
+
+
+def write_config(settings: Settings, folder: Path, twins: tuple[str, ...]) -> None:
+    """Store the resolved settings; a folder that has others is refused."""
+    config = {"askew": askew.__version__, "twins": list(twins), **settings.model_dump()}
+    path = folder / CONFIG
+    if path.exists():
+        stored_settings, stored_twins = read_config(folder)
+        if (stored_settings, stored_twins) != (settings, twins):
+            raise InputError(
+                f"{folder} holds a run with other settings. Continue it with 'askew resume {folder}', or "
+                "choose another --out."
+            )
+        return
+    if folder.exists() and any(item.name != "lock" for item in folder.iterdir()):
+        raise InputError(f"{folder} is not empty and not a run folder: choose another --out.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise RunError(
+            f"can't write {path}: {error.strerror}. Choose another --out, or free some space."
+        ) from error
+
+
+def read_config(folder: Path) -> tuple[Settings, tuple[str, ...]]:
+    """Settings and twins of a run folder; raises ``InputError`` where there are none."""
+    try:
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(
+            f"{folder} is not a run folder: no {CONFIG} in it. 'askew run --out DIR' makes one."
+        ) from None
+    except (ValueError, UnicodeDecodeError) as error:
+        raise InputError(f"{folder / CONFIG} is damaged: {error}. Restore it from a copy.") from error
+    twins = tuple(config.pop("twins", ()))
+    config.pop("askew", None)
+    try:
+        return Settings(**config), twins
+    except ValueError as error:
+        raise InputError(f"{folder / CONFIG} was written by another version of askew: {error}") from error
+
+
+def check_space(folder: Path) -> None:
+    """Raise ``RunError`` when the disk is all but full, before anything is computed."""
+    parent = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
+    free = shutil.disk_usage(parent).free
+    if free < SMALLEST_FREE_SPACE:
+        raise RunError(
+            f"only {free / 1e6:.0f} MB are free at {parent}, expected {SMALLEST_FREE_SPACE / 1e6:.0f} MB. Free some space."
+        )
+
+
+def run_folders(folder: Path) -> list[Path]:
+    """The run folder itself and those of its twins."""
+    return [folder, *sorted(path for path in (folder / TWINS).glob("*") if (path / CONFIG).is_file())]
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether the run in ``folder`` came to its end."""
+    return any(event.kind == "run-finished" for event in read_events(folder))
