@@ -61,9 +61,7 @@ def read_events(folder: Path) -> Iterator[Event]:
     """Every complete event of a run folder. A last line that was cut off by a crash is left out."""
     path = folder / EVENTS
     if not path.is_file():
-        raise InputError(
-            f"{folder} is not a run folder: expected {EVENTS} in it. 'askew run --out DIR' makes one."
-        )
+        raise InputError(f"{folder} is not a run folder: expected {EVENTS} in it. 'askew run --out DIR' makes one.")
     with path.open("rb") as file:
         for number, raw in enumerate(file, start=1):
             if not raw.endswith(b"\n"):

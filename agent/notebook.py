@@ -137,9 +137,7 @@ class Notebook:
             q_H_L_K, _ = self.set_predictions(hypothesis_set, cases)
             self.beliefs[hypothesis_set.id] = beliefs.update(hypothesis_set, q_H_L_K, weak_L)
 
-    def outlook(
-        self, candidates: Sequence[Candidate], targets: Sequence[Case], rng: np.random.Generator
-    ) -> Outlook:
+    def outlook(self, candidates: Sequence[Candidate], targets: Sequence[Case], rng: np.random.Generator) -> Outlook:
         """What is expected of every candidate, by the joint posterior and by each set."""
         assert self.theory is not None
         cases = [candidate.case for candidate in candidates]
@@ -153,9 +151,7 @@ class Notebook:
         r_M_T_K = self._truth_draws(targets, self.grounder.effects(groundings, targets), truth_M_J)
         q_M_C_K = np.stack(
             [
-                np.einsum(
-                    "cy,cyk->ck", r_C_K, self.theory.weak_given_truth(effects_C_K_S, self.bias(cases), weak_J)
-                )
+                np.einsum("cy,cyk->ck", r_C_K, self.theory.weak_given_truth(effects_C_K_S, self.bias(cases), weak_J))
                 for r_C_K, weak_J in zip(r_M_C_K, weak_M_J, strict=True)
             ]
         )

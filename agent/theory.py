@@ -118,9 +118,7 @@ def fit_theory(
         targets_N_K = _posterior(student_N_K, likelihood_N_K, evidence.group_N)
         intent = _intent_accuracy(targets_N_K, evidence.intended_N)
         if len(labelled_L):
-            weak_logit = _fit_weak(
-                weak_columns, targets_N_K[labelled_L], evidence.weak_N[labelled_L], weak_variance_J
-            )
+            weak_logit = _fit_weak(weak_columns, targets_N_K[labelled_L], evidence.weak_N[labelled_L], weak_variance_J)
         truth_logit = fit_logit(
             truth_columns_N_K_D,
             targets_N_K,
@@ -153,9 +151,7 @@ def _log_likelihood(evidence: Evidence, weak: Logit, intent: float, bias_N_K_J: 
     labelled_L = np.flatnonzero(evidence.weak_N != NONE)
     scores_L_Y_K = _weak_scores(weak.theta_D, evidence.effects_N_K_S[labelled_L], bias_N_K_J[labelled_L])
     logp_L_Y_K = log_softmax(scores_L_Y_K, axis=2)
-    loglik_N_Y[labelled_L] += np.take_along_axis(logp_L_Y_K, evidence.weak_N[labelled_L][:, None, None], axis=2)[
-        ..., 0
-    ]
+    loglik_N_Y[labelled_L] += np.take_along_axis(logp_L_Y_K, evidence.weak_N[labelled_L][:, None, None], axis=2)[..., 0]
     meant_I = np.flatnonzero(evidence.intended_N != NONE)
     loglik_N_Y[meant_I] += np.log((1 - intent) / (k - 1))
     loglik_N_Y[meant_I, evidence.intended_N[meant_I]] += np.log(intent) - np.log((1 - intent) / (k - 1))

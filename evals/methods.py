@@ -33,9 +33,7 @@ class Method:
 METHODS: Registry[Method] = Registry("method")
 
 
-def _method(
-    name: str, description: str, reference: bool = False
-) -> Callable[..., Callable[[Lab, LoadedTask], None]]:
+def _method(name: str, description: str, reference: bool = False) -> Callable[..., Callable[[Lab, LoadedTask], None]]:
     def add(run: Callable[[Lab, LoadedTask], None]) -> Callable[[Lab, LoadedTask], None]:
         METHODS.add(name, Method(description, run, reference))
         return run
@@ -96,9 +94,7 @@ def weak(lab: Lab, _: LoadedTask) -> None:
 
         recorded = lab.journal.fact("weak-labels", answers)["weak"]
         # "Unsure" is no answer: it counts as a guess between the options.
-        truth[split] = np.array([np.full(k, 1 / k) if w is None else np.eye(k)[w] for w in recorded]).reshape(
-            -1, k
-        )
+        truth[split] = np.array([np.full(k, 1 / k) if w is None else np.eye(k)[w] for w in recorded]).reshape(-1, k)
     lab.predict(lab.settings.supervisor, truth, None)
     lab.finish("nothing to learn")
 
@@ -132,9 +128,7 @@ def _on_gold(lab: Lab, loaded: LoadedTask, cases: Sequence[Case]) -> None:
 def ask_plainly(lab: Lab, cases: Sequence[Case]) -> list[tuple[Case, int | None]]:
     """Ask pool cases without any reason that depends on a model."""
     experiments = [
-        lab.journal.note(
-            "experiment", id=f"E{lab.journal.position}", set=None, case=case_data(case), source="pool"
-        )
+        lab.journal.note("experiment", id=f"E{lab.journal.position}", set=None, case=case_data(case), source="pool")
         for case in cases
     ]
     return list(zip(cases, lab.ask(experiments), strict=True))

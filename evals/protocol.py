@@ -158,9 +158,7 @@ def write_config(settings: Settings, folder: Path, twins: tuple[str, ...]) -> No
         folder.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     except OSError as error:
-        raise RunError(
-            f"can't write {path}: {error.strerror}. Choose another --out, or free some space."
-        ) from error
+        raise RunError(f"can't write {path}: {error.strerror}. Choose another --out, or free some space.") from error
 
 
 def read_config(folder: Path) -> tuple[Settings, tuple[str, ...]]:
@@ -168,9 +166,7 @@ def read_config(folder: Path) -> tuple[Settings, tuple[str, ...]]:
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InputError(
-            f"{folder} is not a run folder: no {CONFIG} in it. 'askew run --out DIR' makes one."
-        ) from None
+        raise InputError(f"{folder} is not a run folder: no {CONFIG} in it. 'askew run --out DIR' makes one.") from None
     except (ValueError, UnicodeDecodeError) as error:
         raise InputError(f"{folder / CONFIG} is damaged: {error}. Restore it from a copy.") from error
     twins = tuple(config.pop("twins", ()))

@@ -44,13 +44,9 @@ def _trained(argument: str, loaded: LoadedTask, features_of: FeaturesOf) -> Supe
     """A head on a small model's frozen features, trained on the weak split, which nothing else uses."""
     name, _, how = argument.partition(":")
     if how not in {"", "probe"}:
-        raise InputError(
-            f"model supervisor trained by {how!r}: expected 'probe' (model:{name} or model:{name}:probe)."
-        )
+        raise InputError(f"model supervisor trained by {how!r}: expected 'probe' (model:{name} or model:{name}:probe).")
     cases = [case for case in loaded.task.split(Split.WEAK) if case.id in loaded.gold]
     if not cases:
-        raise InputError(
-            f"{loaded.task.name} has no gold-labelled cases in split 'weak' to train model:{name} on."
-        )
+        raise InputError(f"{loaded.task.name} has no gold-labelled cases in split 'weak' to train model:{name} on.")
     examples = [(case, loaded.gold[case.id]) for case in cases]
     return ModelSupervisor.train(examples, features_of(name), loaded.task.options_vary, f"model:{name}")

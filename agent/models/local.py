@@ -33,9 +33,9 @@ class LocalModel:
         self.folder = folder
         self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.tokenizer: Any = AutoTokenizer.from_pretrained(folder)
-        self.network: Any = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=torch.bfloat16, use_safetensors=True
-        ).to(self._device)
+        self.network: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16, use_safetensors=True).to(
+            self._device
+        )
         self.network.eval()
         self._pad_id: int = self.tokenizer.eos_token_id
         self._grammar_tokenizer: Any = None

@@ -32,9 +32,7 @@ class VectorCache:
             path.unlink()
             self._create()
 
-    def vectors(
-        self, texts: Sequence[str], compute: Callable[[list[str]], NDArray[np.float32]]
-    ) -> NDArray[np.float32]:
+    def vectors(self, texts: Sequence[str], compute: Callable[[list[str]], NDArray[np.float32]]) -> NDArray[np.float32]:
         """vectors_N_D of ``texts``: from disk where known, otherwise from one call of ``compute``."""
         keys = [hashlib.sha256(f"{self._fingerprint}\0{text}".encode()).digest() for text in texts]
         known = self._read(keys)

@@ -27,9 +27,7 @@ def load_plugin(spec: str, settings: Settings) -> Supervisor:
     factory = getattr(module, attribute, None)
     if not callable(factory):
         offered = ", ".join(name for name, value in vars(module).items() if callable(value) and name[0] != "_")
-        raise InputError(
-            f"--supervisor {spec}: {place} has no function {attribute!r}. It has: {offered or 'none'}."
-        )
+        raise InputError(f"--supervisor {spec}: {place} has no function {attribute!r}. It has: {offered or 'none'}.")
     return checked_supervisor(spec, factory, settings)
 
 
@@ -57,9 +55,7 @@ def _from_package(name: str, spec: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except Exception as error:
-        raise InputError(
-            f"--supervisor {spec}: importing {name!r} raised {type(error).__name__}: {error}."
-        ) from error
+        raise InputError(f"--supervisor {spec}: importing {name!r} raised {type(error).__name__}: {error}.") from error
 
 
 def _from_file(path: Path, spec: str) -> ModuleType:

@@ -45,16 +45,10 @@ SUPERVISORS.add("recorded", SupervisorKind("recorded:NAME", "one recorded human 
 SUPERVISORS.add("model", SupervisorKind("model:NAME[:probe|lora|full]", "a smaller model trained on split 'weak'"))
 SUPERVISORS.add(
     "planted",
-    SupervisorKind(
-        "planted:NAME@STRENGTH+NAME@STRENGTH", "follows the truth except for named, systematic mistakes"
-    ),
+    SupervisorKind("planted:NAME@STRENGTH+NAME@STRENGTH", "follows the truth except for named, systematic mistakes"),
 )
-SUPERVISORS.add(
-    "simulated", SupervisorKind("simulated:PATTERN@ACCURACY", "one accuracy, different patterns of error")
-)
-SUPERVISORS.add(
-    "trap", SupervisorKind("trap:SUPERVISOR", "another supervisor, its answer written into every text")
-)
+SUPERVISORS.add("simulated", SupervisorKind("simulated:PATTERN@ACCURACY", "one accuracy, different patterns of error"))
+SUPERVISORS.add("trap", SupervisorKind("trap:SUPERVISOR", "another supervisor, its answer written into every text"))
 
 
 def kind_of(spec: str) -> str | None:

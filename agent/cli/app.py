@@ -1,0 +1,141 @@
+"""Commands, and how errors become exit codes: 0 done, 1 failed while running, 2 unusable input."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from askew.agent.cli.listings import data_app, methods_app, models_app, supervisors_app, tasks_app
+from askew.errors import AskewError
+
+app = typer.Typer(
+    name="askew",
+    help="Active weak-to-strong experiments: ask a skewed supervisor the questions that straighten the student.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.add_typer(models_app, name="models")
+app.add_typer(data_app, name="data")
+app.add_typer(tasks_app, name="tasks")
+app.add_typer(supervisors_app, name="supervisors")
+app.add_typer(methods_app, name="methods")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+RunFolder = Annotated[Path, typer.Argument(metavar="DIR", help="A run folder.")]
+
+
+@app.callback(invoke_without_command=False)
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    """Options that stand before the command."""
+    if debug:
+        os.environ["ASKEW_DEBUG"] = "1"
+
+
+@app.command()
+def run(
+    config: Annotated[Path | None, typer.Argument(metavar="CONFIG.toml", help="Settings in a TOML file.")] = None,
+    task: Annotated[str | None, typer.Option(help="A built-in task, hf:DATASET, or a file of cases.")] = None,
+    supervisor: Annotated[
+        str | None, typer.Option(help="Built-in name, column:NAME, or package.module:factory.")
+    ] = None,
+    student: Annotated[str | None, typer.Option(help="The strong model: a built-in name or a folder.")] = None,
+    method: Annotated[str | None, typer.Option(help="See 'askew methods list'.")] = None,
+    budget: Annotated[int | None, typer.Option(help="Weak labels that may be used.")] = None,
+    rounds: Annotated[int | None, typer.Option(help="Rounds the budget is spread over.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Everything random derives from it.")] = None,
+    backend: Annotated[str | None, typer.Option(help="local or vllm.")] = None,
+    chains: Annotated[int | None, typer.Option(help="Chains of thought sampled each round.")] = None,
+    written: Annotated[int | None, typer.Option(help="Cases the strong model writes each round.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The run folder; by default a new one under runs/.")] = None,
+    with_: Annotated[
+        str | None,
+        typer.Option("--with", help="Methods to compare with, separated by commas; '' for none."),
+    ] = None,
+) -> None:
+    """Run a method on a task and compare it with its passive twin and the bounds.
+
+    Without arguments: the scientific method on the default task, beside passive finetuning at the same
+    label budget, the supervisor itself and the ceiling.
+    """
+    from askew.agent.cli.running import run_command
+    from askew.agent.config import read_settings
+
+    given = {
+        "task": task, "supervisor": supervisor, "student": student, "method": method, "budget": budget,
+        "rounds": rounds, "seed": seed, "backend": backend, "chains": chains, "written": written,
+    }  # fmt: skip
+    run_command(read_settings(config, given), out, with_)
+
+
+@app.command()
+def resume(folder: RunFolder) -> None:
+    """Continue a run exactly where it stopped."""
+    from askew.agent.cli.running import resume_command
+
+    resume_command(folder)
+
+
+@app.command()
+def compare(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Run folders; their twins come along.")],
+    json_: Json = False,
+    plot: Annotated[Path | None, typer.Option(help="Write accuracy against labels asked to this PNG.")] = None,
+) -> None:
+    """Compare methods side by side at equal label budget."""
+    from askew.agent.cli.running import compare_command
+
+    compare_command(folders, json_, plot)
+
+
+@app.command()
+def inspect(
+    folder: RunFolder,
+    set_: Annotated[str | None, typer.Option("--set", help="One hypothesis set, in full.")] = None,
+    case: Annotated[str | None, typer.Option("--case", help="Everything about one case.")] = None,
+    json_: Json = False,
+) -> None:
+    """What was believed, why each case was asked, and what changed."""
+    from askew.agent.cli.inspecting import inspect_command
+
+    inspect_command(folder, set_, case, json_)
+
+
+@app.command()
+def doctor(json_: Json = False) -> None:
+    """Check that everything a run needs is here."""
+    from askew.agent.cli.checkup import doctor_command
+
+    raise typer.Exit(doctor_command(json_))
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The console script: runs a command and turns deliberate errors into one message and an exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    # --debug is understood anywhere on the line.
+    if "--debug" in arguments:
+        os.environ["ASKEW_DEBUG"] = "1"
+        arguments = [argument for argument in arguments if argument != "--debug"]
+    try:
+        outcome: Any = app(arguments, standalone_mode=True)
+    except AskewError as error:
+        if os.environ.get("ASKEW_DEBUG"):
+            raise
+        sys.stderr.write(f"askew: {error}\n")
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.stderr.write("askew: interrupted. What was recorded is kept; 'askew resume DIR' continues.\n")
+        sys.exit(130)
+    except OSError as error:
+        if os.environ.get("ASKEW_DEBUG"):
+            raise
+        sys.stderr.write(f"askew: {error.filename or 'the system'}: {error.strerror}. Nothing recorded is lost.\n")
+        sys.exit(1)
+    sys.exit(outcome if isinstance(outcome, int) else 0)

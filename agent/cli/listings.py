@@ -1,0 +1,97 @@
+"""``askew models|data pull|list`` and ``askew tasks|supervisors|methods list``."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from askew.agent.cli.display import show_table
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="By default all of them.")]
+
+
+def _group(help_: str) -> typer.Typer:
+    return typer.Typer(help=help_, no_args_is_help=True, rich_markup_mode=None)
+
+
+models_app = _group("Models: list them, fetch them.")
+data_app = _group("Data sets: list them, fetch them.")
+tasks_app = _group("Tasks: list them.")
+supervisors_app = _group("Weak supervisors: list them.")
+methods_app = _group("Methods: list them.")
+
+
+def _show(title: str, columns: list[str], rows: list[list[str]], as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps([dict(zip(columns, row, strict=True)) for row in rows], indent=2))
+    else:
+        show_table(title, columns, rows)
+
+
+@models_app.command("list")
+def list_models(json_: Json = False) -> None:
+    """Models that need no hub, and whether they are here."""
+    from askew.agent.models.pull import MODELS, is_pulled
+
+    rows = [
+        [name, m.parameters, f"{m.megabytes} MB", m.licence, m.use, "yes" if is_pulled(name) else "no"]
+        for name, m in MODELS.items()
+    ]
+    _show("models", ["name", "parameters", "size", "licence", "use", "pulled"], rows, json_)
+
+
+@models_app.command("pull")
+def pull_models(names: Names = None) -> None:
+    """Fetch models, check their digests, convert and keep them. A second pull does nothing."""
+    from askew.agent.models.pull import MODELS, model_folder
+
+    for name in names or list(MODELS):
+        typer.echo(f"{name}  {model_folder(name)}")
+
+
+@data_app.command("list")
+def list_data(json_: Json = False) -> None:
+    """Data sets that need no hub, and whether they are here."""
+    from askew.tasks.data import DATA, is_pulled
+
+    rows = [[name, d.description, d.licence, "yes" if is_pulled(name) else "no"] for name, d in DATA.items()]
+    _show("data", ["name", "description", "licence", "pulled"], rows, json_)
+
+
+@data_app.command("pull")
+def pull_data(names: Names = None) -> None:
+    """Fetch data sets, check their digests and keep them. A second pull does nothing."""
+    from askew.tasks.data import DATA, data_folder
+
+    for name in names or list(DATA):
+        typer.echo(f"{name}  {data_folder(name)}")
+
+
+@tasks_app.command("list")
+def list_tasks(json_: Json = False) -> None:
+    """Built-in tasks."""
+    from askew.tasks.load import TASKS
+
+    _show("tasks", ["name"], [*([name] for name in TASKS), ["FILE.jsonl, .csv or .parquet"]], json_)
+
+
+@supervisors_app.command("list")
+def list_supervisors(json_: Json = False) -> None:
+    """Ways of being or providing the weak supervisor."""
+    from askew.agent.supervisors.resolve import SUPERVISORS
+
+    rows = [[kind.usage, kind.description] for _, kind in SUPERVISORS.items()]
+    rows.append(["package.module:factory or FILE.py:factory", "your own: a callable taking the run's settings"])
+    _show("supervisors", ["name", "description"], rows, json_)
+
+
+@methods_app.command("list")
+def list_methods(json_: Json = False) -> None:
+    """Methods and references."""
+    from askew.evals.methods import METHODS
+
+    rows = [[name, m.description, "reference" if m.reference else "method"] for name, m in METHODS.items()]
+    _show("methods", ["name", "description", "kind"], rows, json_)

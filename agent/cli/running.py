@@ -1,0 +1,144 @@
+"""``askew run``, ``resume`` and ``compare``: run, grade, and show one table."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from askew.agent.cli.display import progress, show_table
+from askew.agent.config import Settings
+from askew.errors import InputError
+from askew.evals.compare import Comparison
+from askew.evals.grade import GradedRun
+
+DEFAULT_TWINS = ("weak", "passive-naive", "ceiling")
+BOUNDS = ("weak", "ceiling")
+
+
+def run_command(settings: Settings, out: Path | None, with_: str | None) -> None:
+    """Run a method and its twins, then show the comparison."""
+    from askew.evals.methods import METHODS
+
+    _ = METHODS[settings.method]
+    folder = out or _new_folder(settings)
+    _run(settings, folder, _twins(settings, with_))
+
+
+def resume_command(folder: Path) -> None:
+    """Continue the run in ``folder`` with the settings it was started with."""
+    from askew.evals.protocol import read_config
+
+    settings, twins = read_config(folder)
+    _run(settings, folder, twins)
+
+
+def compare_command(folders: list[Path], as_json: bool, plot: Path | None) -> None:
+    """Show finished (or unfinished) runs side by side."""
+    from askew.evals.protocol import run_folders
+
+    comparison, runs = _compared([place for folder in folders for place in run_folders(folder)])
+    if plot is not None:
+        from askew.evals.plots import draw_curves
+
+        draw_curves(runs, plot)
+    if as_json:
+        typer.echo(json.dumps(comparison, indent=2))
+    else:
+        show_comparison(comparison)
+
+
+def _run(settings: Settings, folder: Path, twins: tuple[str, ...]) -> None:
+    from askew.evals.protocol import TWINS, run_experiment, run_folders
+
+    typer.echo(
+        f"askew · {settings.task} · weak: {settings.supervisor} · strong: {settings.student} · "
+        f"{settings.budget} labels in {settings.rounds} rounds · seed {settings.seed}"
+    )
+    run_experiment(settings, folder, twins, progress)
+    places = [folder, *(folder / TWINS / name for name in twins)]
+    try:
+        comparison, runs = _compared([place for place in run_folders(folder) if place in places])
+    except InputError as error:
+        typer.echo(f"not graded: {error}")
+        typer.echo(f"Look closer: askew inspect {folder}")
+        return
+    from askew.evals.plots import draw_curves
+    from askew.evals.report import write_report
+
+    (folder / "results.json").write_text(json.dumps(comparison, indent=2) + "\n", encoding="utf-8")
+    draw_curves(runs, folder / "curve.png")
+    write_report(folder, comparison)
+    show_comparison(comparison)
+    show_beliefs(folder)
+    typer.echo(f"Look closer: askew inspect {folder}   Report: {folder / 'report.html'}")
+
+
+def _compared(folders: list[Path]) -> tuple[Comparison, list[GradedRun]]:
+    """Compare graded runs; each task is loaded once for each seed."""
+    from functools import cache
+
+    from askew.evals.compare import compare
+    from askew.evals.grade import grade
+    from askew.tasks.load import load_task
+
+    load = cache(load_task)
+    runs = [grade(folder, load) for folder in folders]
+    return compare(runs), runs
+
+
+def _twins(settings: Settings, with_: str | None) -> tuple[str, ...]:
+    if with_ is None:
+        chosen = DEFAULT_TWINS if settings.method == "scientific" else BOUNDS
+    else:
+        chosen = tuple(name.strip() for name in with_.split(",") if name.strip())
+    return tuple(name for name in chosen if name != settings.method)
+
+
+def _new_folder(settings: Settings) -> Path:
+    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+    name = f"{Path(settings.task).stem}-{settings.method}-s{settings.seed}-{stamp}"
+    return Path("runs") / name
+
+
+def show_comparison(comparison: Comparison) -> None:
+    """The table of methods, and the checks below it."""
+    rows = []
+    for name, row in comparison["methods"].items():
+        low, high = row["ci95"]
+        pgr = (
+            "withheld"
+            if row["pgr"] is None
+            else f"{row['pgr']:.2f} [{row['pgr_ci95'][0]:.2f}, {row['pgr_ci95'][1]:.2f}]"
+        )
+        rows.append(
+            [
+                name,
+                f"{row['accuracy']:.3f} [{low:.3f}, {high:.3f}]",
+                pgr,
+                f"{row['queries']:g}",
+                str(row["seeds"]),
+                f"{row['seconds']:.0f}",
+            ]
+        )
+    show_table("", ["", "accuracy [95%]", "PGR [95%]", "labels", "seeds", "seconds"], rows)
+    for check in comparison["checks"]:
+        typer.echo(f"{check['code']} {check['message']}")
+
+
+def show_beliefs(folder: Path) -> None:
+    """One line on what is believed about the supervisor."""
+    from askew.agent.reading import read_run
+
+    view = read_run(folder)
+    if view.believed:
+        typer.echo("It believes the supervisor: " + "; ".join(_belief_line(item) for item in view.believed[:3]))
+    elif view.theory:
+        typer.echo("It believes the supervisor: follows the truth as far as it can; no habit stood out")
+
+
+def _belief_line(item: dict[str, Any]) -> str:
+    return f"{item['statement']} ({item['probability']:.2f})"

@@ -1,0 +1,169 @@
+"""Methods side by side at equal label budget: the comparison that ``askew compare`` prints and stores."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from askew.errors import InputError
+from askew.evals.checks import Check, run_checks
+from askew.evals.grade import GradedRun
+from askew.evals.methods import METHODS
+from askew.evals.statistics import (
+    Array,
+    Scores,
+    area_under_curve,
+    auroc,
+    calibration_error,
+    gap_recovered,
+    interval,
+    resampled_accuracies,
+    rightness,
+)
+
+Comparison = dict[str, Any]
+
+
+def compare(runs: Sequence[GradedRun]) -> Comparison:
+    """The comparison of graded runs, in the form of ``askew compare --json``.
+
+    PGR is withheld (``None``, with the reason in ``checks``) when the 95% interval of ceiling − weak
+    includes 0. Only seeds that every method has are used, so that the comparison is paired.
+
+    Raises:
+        InputError: the runs are of different tasks, supervisors or budgets, or share no seed.
+    """
+    _check_comparable(runs)
+    by_method = _paired(runs)
+    scores = {
+        name: Scores(tuple(rightness(run.final, run.gold_N) for run in members)) for name, members in by_method.items()
+    }
+    accuracy_B = resampled_accuracies(scores)
+    gap_ok = _gap_is_real(accuracy_B)
+    methods = {name: _method_row(name, members, scores, accuracy_B, gap_ok) for name, members in by_method.items()}
+    first = runs[0].settings
+    return {
+        "task": first.task,
+        "supervisor": first.supervisor,
+        "student": first.student,
+        "budget": first.budget,
+        "methods": methods,
+        "paired": _paired_differences(methods, accuracy_B, scores, gap_ok),
+        "checks": [check.data() for check in _checks(by_method, methods, accuracy_B)],
+    }
+
+
+def _check_comparable(runs: Sequence[GradedRun]) -> None:
+    if not runs:
+        raise InputError("nothing to compare: expected at least one run folder.")
+    for name in ("task", "supervisor", "budget", "student"):
+        values = sorted({str(getattr(run.settings, name)) for run in runs})
+        if len(values) > 1:
+            raise InputError(
+                f"can't compare runs of different {name}: {', '.join(values)}. Compare runs that differ only "
+                "in method and seed."
+            )
+
+
+def _paired(runs: Sequence[GradedRun]) -> dict[str, list[GradedRun]]:
+    """Runs by method, on the seeds that all methods have, in the order of the registry."""
+    table: dict[str, dict[int, GradedRun]] = {}
+    for run in runs:
+        table.setdefault(run.method, {}).setdefault(run.settings.seed, run)
+    shared = sorted(set.intersection(*(set(by_seed) for by_seed in table.values())))
+    if not shared:
+        raise InputError("the methods share no seed: run each method with the same --seed values.")
+    order = [name for name in METHODS if name in table]
+    return {name: [table[name][seed] for seed in shared] for name in order}
+
+
+def _gap_is_real(accuracy_B: Mapping[str, Array]) -> bool:
+    if not {"weak", "ceiling"} <= set(accuracy_B):
+        return False
+    return interval(accuracy_B["ceiling"] - accuracy_B["weak"])[0] > 0
+
+
+def _method_row(
+    name: str,
+    members: Sequence[GradedRun],
+    scores: Mapping[str, Scores],
+    accuracy_B: Mapping[str, Array],
+    gap_ok: bool,
+) -> dict[str, Any]:
+    aurocs = [auroc(run.final, run.gold_N) for run in members]
+    known = [value for value in aurocs if value is not None]
+    curves = [run.accuracies() for run in members]
+    areas = [area_under_curve([x for x, _ in curve], [a for _, a in curve]) for curve in curves]
+    pgr, pgr_ci = None, None
+    if gap_ok:
+        pgr = gap_recovered(scores[name].accuracy, scores["weak"].accuracy, scores["ceiling"].accuracy)
+        pgr_ci = interval(gap_recovered_B(accuracy_B, name))
+    return {
+        "accuracy": _rounded(scores[name].accuracy),
+        "ci95": _rounded_pair(interval(accuracy_B[name])),
+        "pgr": _rounded(pgr),
+        "pgr_ci95": _rounded_pair(pgr_ci),
+        "auroc": _rounded(float(np.mean(known)) if known else None),
+        "queries": round(float(np.mean([run.queries for run in members])), 1),
+        "seeds": len(members),
+        "seconds": round(float(np.mean([run.seconds for run in members])), 1),
+        "ece": _rounded(float(np.mean([calibration_error(run.final, run.gold_N) for run in members]))),
+        "area_under_label_curve": _rounded(None if None in areas else float(np.mean([a for a in areas if a]))),
+        "curve": [
+            [labels, _rounded(float(np.mean([curve[i][1] for curve in curves if i < len(curve)])))]
+            for i, (labels, _) in enumerate(curves[0])
+        ],
+    }
+
+
+def gap_recovered_B(accuracy_B: Mapping[str, Array], name: str) -> Array:  # noqa: N802
+    """pgr_B of a method over the joint draws."""
+    gap_B = accuracy_B["ceiling"] - accuracy_B["weak"]
+    pgr_B: Array = (accuracy_B[name] - accuracy_B["weak"]) / np.where(np.abs(gap_B) < 1e-9, np.nan, gap_B)
+    return pgr_B
+
+
+def _paired_differences(
+    methods: Mapping[str, Mapping[str, Any]],
+    accuracy_B: Mapping[str, Array],
+    scores: Mapping[str, Scores],
+    gap_ok: bool,
+) -> dict[str, Any]:
+    rivals = [name for name in methods if not METHODS[name].reference]
+    differences = {}
+    for first, second in itertools.combinations(rivals, 2):
+        row: dict[str, Any] = {
+            "delta_accuracy": _rounded(scores[first].accuracy - scores[second].accuracy),
+            "accuracy_ci95": _rounded_pair(interval(accuracy_B[first] - accuracy_B[second])),
+            "delta_pgr": None,
+            "ci95": None,
+        }
+        if gap_ok:
+            row["delta_pgr"] = _rounded(methods[first]["pgr"] - methods[second]["pgr"])
+            row["ci95"] = _rounded_pair(
+                interval(gap_recovered_B(accuracy_B, first) - gap_recovered_B(accuracy_B, second))
+            )
+        differences[f"{first}-{second}"] = row
+    return differences
+
+
+def _checks(
+    by_method: Mapping[str, Sequence[GradedRun]],
+    methods: Mapping[str, Mapping[str, Any]],
+    accuracy_B: Mapping[str, Array],
+) -> list[Check]:
+    gap_ci = None
+    if {"weak", "ceiling"} <= set(accuracy_B):
+        gap_ci = interval(accuracy_B["ceiling"] - accuracy_B["weak"])
+    return run_checks(by_method, methods, gap_ci)
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
+
+
+def _rounded_pair(pair: tuple[float, float] | None) -> list[float] | None:
+    return None if pair is None else [round(pair[0], 4), round(pair[1], 4)]

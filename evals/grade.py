@@ -1,0 +1,100 @@
+"""From a run folder to a graded run: what was predicted, joined with gold by case id."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from askew.agent.config import Settings
+from askew.agent.journal import TIMINGS, Event, read_events
+from askew.errors import InputError
+from askew.evals.protocol import read_config
+from askew.evals.statistics import Array, rightness
+from askew.tasks.case import Split
+from askew.tasks.gold import LoadedTask
+from askew.tasks.load import load_task
+
+
+@dataclass(frozen=True)
+class GradedRun:
+    """One run of one method with one seed, graded on the test split."""
+
+    folder: Path
+    settings: Settings
+    gold_N: NDArray[np.int64]
+    curve: tuple[tuple[int, Array], ...]
+    """(labels used, p_N_K of the truth on the test cases) after each round."""
+    queries: int
+    seconds: float
+    chains: int
+    malformed: int
+    finished: bool
+
+    @property
+    def method(self) -> str:
+        """The method's name."""
+        return self.settings.method
+
+    @property
+    def final(self) -> Array:
+        """p_N_K after the last round."""
+        return self.curve[-1][1]
+
+    def accuracies(self) -> list[tuple[int, float]]:
+        """(labels used, test accuracy) after each round."""
+        return [(labels, float(rightness(p_N_K, self.gold_N).mean())) for labels, p_N_K in self.curve]
+
+
+def grade(folder: Path, load: Callable[[str, int], LoadedTask] = load_task) -> GradedRun:
+    """Grade the run in ``folder`` from its log alone.
+
+    Raises ``InputError`` when the log holds no prediction, or the task has no gold for its test split or
+    isn't the one that was run.
+    """
+    settings, _ = read_config(folder)
+    loaded = load(settings.task, settings.seed)
+    events = list(read_events(folder))
+    _check_fingerprint(folder, loaded, events)
+    test = loaded.task.split(Split.TEST)
+    known = np.array([case.id in loaded.gold for case in test], dtype=bool)
+    if not known.any():
+        raise InputError(f"{settings.task} has no gold labels in its test split: there is nothing to grade by.")
+    curve = tuple(
+        (event.data["labels_used"], np.array(event.data["truth"], dtype=np.float64)[known])
+        for event in events
+        if event.kind == "prediction" and event.data["split"] == Split.TEST
+    )
+    if not curve:
+        raise InputError(f"{folder} holds no prediction yet: let the run go on with 'askew resume {folder}'.")
+    chains = [event for event in events if event.kind == "chain"]
+    return GradedRun(
+        folder=folder,
+        settings=settings,
+        gold_N=loaded.gold.of([case for case, has in zip(test, known, strict=True) if has]),
+        curve=curve,
+        queries=sum(event.kind == "answer" for event in events),
+        seconds=_seconds(folder),
+        chains=len(chains),
+        malformed=sum(event.data["malformed"] is not None for event in chains),
+        finished=events[-1].kind == "run-finished",
+    )
+
+
+def _check_fingerprint(folder: Path, loaded: LoadedTask, events: list[Event]) -> None:
+    if events and events[0].data.get("task_fingerprint") != loaded.task.fingerprint:
+        raise InputError(
+            f"{folder} was run on other cases than {loaded.task.name} has now: restore the file it was run on."
+        )
+
+
+def _seconds(folder: Path) -> float:
+    path = folder / TIMINGS
+    if not path.exists():
+        return 0.0
+    records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return float(sum(record["seconds"] for record in records if record["stage"] == "method"))

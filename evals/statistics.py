@@ -1,0 +1,102 @@
+"""Numbers a sceptic can check: accuracy, AUROC, PGR, and intervals that respect the pairing of methods.
+
+Resampling is in two stages, seeds and then test cases within a seed, with the same draws for every
+method, so that differences between methods are paired (Davison & Hinkley 1997, section 3.8).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+
+from askew.seeds import stream
+
+Array = NDArray[np.float64]
+Interval = tuple[float, float]
+
+RESAMPLES = 2000
+LEVEL = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """For one method: right_S_N, whether each test case was right (a tie counts half), by seed."""
+
+    right_S_N: tuple[Array, ...]
+
+    @property
+    def accuracy(self) -> float:
+        """Mean over seeds of the accuracy."""
+        return float(np.mean([right_N.mean() for right_N in self.right_S_N]))
+
+
+def rightness(p_N_K: Array, gold_N: NDArray[np.int64]) -> Array:
+    """right_N: 1 where the likeliest option is the gold one; shared equally between tied options."""
+    best_N_K = p_N_K >= p_N_K.max(axis=1, keepdims=True) - 1e-12
+    right_N: Array = best_N_K[np.arange(len(gold_N)), gold_N] / best_N_K.sum(axis=1)
+    return right_N
+
+
+def auroc(p_N_K: Array, gold_N: NDArray[np.int64]) -> float | None:
+    """Area under the ROC curve (one-vs-rest mean for K > 2); ``None`` when a class is missing."""
+    if len(np.unique(gold_N)) < p_N_K.shape[1]:
+        return None
+    if p_N_K.shape[1] == 2:
+        return float(roc_auc_score(gold_N, p_N_K[:, 1]))
+    return float(roc_auc_score(gold_N, p_N_K / p_N_K.sum(axis=1, keepdims=True), multi_class="ovr"))
+
+
+def calibration_error(p_N_K: Array, gold_N: NDArray[np.int64], bins: int = 10) -> float:
+    """ECE: mean distance of confidence and accuracy over equal-width bins (Naeini et al. 2015)."""
+    confidence_N, right_N = p_N_K.max(axis=1), p_N_K.argmax(axis=1) == gold_N
+    bin_N = np.minimum((confidence_N * bins).astype(int), bins - 1)
+    return float(
+        sum(
+            (bin_N == b).mean() * abs(confidence_N[bin_N == b].mean() - right_N[bin_N == b].mean())
+            for b in np.unique(bin_N)
+        )
+    )
+
+
+def resampled_accuracies(scores: Mapping[str, Scores], seed: int = 0) -> dict[str, Array]:
+    """accuracy_B of every method under ``RESAMPLES`` joint draws of seeds and of cases within a seed.
+
+    All methods need the same seeds, in the same order, and the same test cases in each of them.
+    """
+    rng = stream(seed, "bootstrap")
+    sizes = {tuple(len(right_N) for right_N in score.right_S_N) for score in scores.values()}
+    if len(sizes) != 1:
+        raise ValueError("methods were graded on different seeds or test cases")
+    (sizes_S,) = sizes
+    drawn_B_S = rng.integers(len(sizes_S), size=(RESAMPLES, len(sizes_S)))
+    sums = {name: np.zeros(RESAMPLES) for name in scores}
+    for s, n in enumerate(sizes_S):
+        times_B = (drawn_B_S == s).sum(axis=1)
+        for b in np.flatnonzero(times_B):
+            for _ in range(times_B[b]):
+                cases_N = rng.integers(n, size=n)
+                for name, score in scores.items():
+                    sums[name][b] += score.right_S_N[s][cases_N].mean()
+    return {name: total / len(sizes_S) for name, total in sums.items()}
+
+
+def interval(values_B: Array) -> Interval:
+    """The central 95% of resampled values."""
+    low, high = np.nanquantile(values_B, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)
+
+
+def gap_recovered(student: float, weak: float, ceiling: float) -> float:
+    """PGR = (student − weak) / (ceiling − weak) (Burns et al. 2023)."""
+    return (student - weak) / (ceiling - weak)
+
+
+def area_under_curve(labels: Sequence[int], accuracies: Sequence[float]) -> float | None:
+    """Mean accuracy over the labels asked, from 0 to the last: the area under the label curve."""
+    if len(labels) < 2 or labels[-1] == labels[0]:
+        return None
+    return float(np.trapezoid(accuracies, labels) / (labels[-1] - labels[0]))
