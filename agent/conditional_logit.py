@@ -37,7 +37,8 @@ class Logit:
         """theta_M_D: ``n`` draws from the posterior."""
         noise_D_M = rng.standard_normal((len(self.theta_D), n))
         spread_D_M = solve_triangular(self.precision_factor_D_D, noise_D_M, lower=True, trans="T")
-        return self.theta_D + spread_D_M.T
+        theta_M_D: Array = self.theta_D + spread_D_M.T
+        return theta_M_D
 
     def deviations(self) -> Array:
         """sd_D: posterior standard deviation of each coefficient."""
@@ -95,4 +96,5 @@ def class_columns(features_N_D: Array, k: int) -> Array:
         return np.stack([-features_N_D / 2, features_N_D / 2], axis=1)
     contrast_K_K = np.eye(k) - 1.0 / k
     n, d = features_N_D.shape
-    return np.einsum("nd,jk->njkd", features_N_D, contrast_K_K).reshape(n, k, k * d)
+    columns_N_K_J: Array = np.einsum("nd,jk->njkd", features_N_D, contrast_K_K).reshape(n, k, k * d)
+    return columns_N_K_J

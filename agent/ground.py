@@ -73,9 +73,10 @@ class Grounder:
         k = self.task.n_options
         clipped = np.clip(raw, -CLIP, CLIP)
         if raw.shape[1] == 1:
-            return clipped * (np.eye(k)[option] - 1.0 / k)
-        centred: Array = clipped - clipped.mean(axis=1, keepdims=True)
-        return centred
+            effect_N_K: Array = clipped * (np.eye(k)[option] - 1.0 / k)
+        else:
+            effect_N_K = clipped - clipped.mean(axis=1, keepdims=True)
+        return effect_N_K
 
     def _scale(self, grounding: Grounding) -> tuple[Array, float]:
         """Centre and spread over the pool. Options are compared with each other, so they need no centre."""

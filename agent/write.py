@@ -91,7 +91,7 @@ def edits_for(task: Task, grounding: Grounding, parents: Sequence[Case], seen: s
     for parent in parents:
         for case in _edited(task, parent, edit, grounding.measure):
             if _usable(task, case, seen):
-                edited.append(Written(case, parent=parent.id))
+                edited.append(Written(case, parent=parent.id))  # noqa: PERF401 ("seen" grows on the way)
     return edited
 
 

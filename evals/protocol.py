@@ -183,7 +183,8 @@ def check_space(folder: Path) -> None:
     free = shutil.disk_usage(parent).free
     if free < SMALLEST_FREE_SPACE:
         raise RunError(
-            f"only {free / 1e6:.0f} MB are free at {parent}, expected {SMALLEST_FREE_SPACE / 1e6:.0f} MB. Free some space."
+            f"only {free / 1e6:.0f} MB are free at {parent}, expected {SMALLEST_FREE_SPACE / 1e6:.0f} MB. "
+            "Free some space."
         )
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 import json
 import os
 import shutil
 import sys
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import typer
 
@@ -86,41 +86,18 @@ def _cache() -> list[Finding]:
         Finding("cache folder", "ok" if writable else "fail", str(folder), "" if writable else "set ASKEW_HOME"),
         Finding("free disk", "ok" if free >= LEAST_FREE_GB else "warn", f"{free:.0f} GB"),
     ]
-    for name in MODELS:
-        here = model_is_pulled(name)
-        findings.append(
-            Finding(
-                f"model {name}",
-                "ok" if here else "warn",
-                "pulled" if here else "not pulled",
-                "" if here else f"askew models pull {name}",
-            )
-        )
-    for name in DATA:
-        here = data_is_pulled(name)
-        findings.append(
-            Finding(
-                f"data {name}",
-                "ok" if here else "warn",
-                "pulled" if here else "not pulled",
-                "" if here else f"askew data pull {name}",
-            )
-        )
+    things = [("models", name, model_is_pulled(name)) for name in MODELS]
+    things += [("data", name, data_is_pulled(name)) for name in DATA]
+    for kind, name, here in things:
+        state, found = ("ok", "pulled") if here else ("warn", "not pulled")
+        findings.append(Finding(f"{kind} {name}", state, found, "" if here else f"askew {kind} pull {name}"))
     return findings
 
 
 def _optional() -> list[Finding]:
-    findings = []
-    pip = Path(sys.executable).parent / "pip"
-    findings.append(
-        Finding(
-            "pip",
-            "ok" if pip.exists() else "warn",
-            str(pip) if pip.exists() else "not found",
-            "" if pip.exists() else "models are fetched by pip",
-        )
-    )
-    for name in ("vllm", "stockfish"):
-        found = shutil.which(name)
-        findings.append(Finding(name, "ok", found or "not installed (optional)"))
-    return findings
+    has_pip = importlib.util.find_spec("pip") is not None
+    pip = Finding("pip", "ok", "installed") if has_pip else Finding(
+        "pip", "warn", "not installed", "python -m ensurepip: models and data are fetched by it"
+    )  # fmt: skip
+    tools = [Finding(name, "ok", shutil.which(name) or "not installed (optional)") for name in ("vllm", "stockfish")]
+    return [pip, *tools]

@@ -169,7 +169,8 @@ def _show_case(view: RunView, data: Data) -> None:
         for hypothesis, p in experiment.get("predicts", {}).items():
             typer.echo(f"  {hypothesis} predicts: " + ", ".join(f"{value:.2f}" for value in p))
         typer.echo(
-            f"  asked in round {experiment['round']} about {experiment['set'] or 'the truth'}; answer: {_answer(experiment, view)}"
+            f"  asked in round {experiment['round']} about {experiment['set'] or 'the truth'}; "
+            f"answer: {_answer(experiment, view)}"
         )
     for chain in data["chains"]:
         state = f" (malformed: {chain['malformed']})" if chain["malformed"] else ""

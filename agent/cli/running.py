@@ -92,7 +92,7 @@ def _compared(folders: list[Path]) -> tuple[Comparison, list[GradedRun]]:
 
 def _twins(settings: Settings, with_: str | None) -> tuple[str, ...]:
     if with_ is None:
-        chosen = DEFAULT_TWINS if settings.method == "scientific" else BOUNDS
+        chosen: tuple[str, ...] = DEFAULT_TWINS if settings.method == "scientific" else BOUNDS
     else:
         chosen = tuple(name.strip() for name in with_.split(",") if name.strip())
     return tuple(name for name in chosen if name != settings.method)

