@@ -1,0 +1,115 @@
+"""Information gain: against brute-force enumeration, and the laws it has to obey."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from askew.agent import infogain
+
+
+def beliefs(draw_seed: int, h: int, c: int, k: int, t: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(draw_seed)
+    p_H = rng.dirichlet(np.ones(h))
+    q_H_C_K = rng.dirichlet(np.full(k, 0.5), size=(h, c))
+    r_H_T_K = rng.dirichlet(np.full(k, 0.5), size=(h, t))
+    if draw_seed % 3 == 0:  # certain predictions: p can be exactly 0
+        q_H_C_K = np.eye(k)[q_H_C_K.argmax(axis=2)]
+    return p_H, q_H_C_K, r_H_T_K
+
+
+shapes = st.tuples(st.integers(0, 10_000), st.integers(1, 5), st.integers(1, 6), st.integers(2, 4), st.integers(1, 5))
+
+
+@settings(max_examples=60, deadline=None)
+@given(shapes)
+def test_eig_is_mutual_information(shape: tuple[int, int, int, int, int]) -> None:
+    p_H, q_H_C_K, _ = beliefs(*shape)
+    for c in range(q_H_C_K.shape[1]):
+        joint_H_K = p_H[:, None] * q_H_C_K[:, c]
+        independent = p_H[:, None] * joint_H_K.sum(0)[None]
+        mask = joint_H_K > 0
+        brute = (joint_H_K[mask] * np.log(joint_H_K[mask] / independent[mask])).sum()
+        assert np.isclose(infogain.eig(p_H, q_H_C_K)[c], brute, atol=1e-9)
+
+
+@settings(max_examples=60, deadline=None)
+@given(shapes)
+def test_epig_is_bounded_by_eig_and_matches_enumeration(shape: tuple[int, int, int, int, int]) -> None:
+    p_H, q_H_C_K, r_H_T_K = beliefs(*shape)
+    epig_C = infogain.epig(p_H, q_H_C_K, r_H_T_K)
+    eig_C = infogain.eig(p_H, q_H_C_K)
+    assert (epig_C >= 0).all()
+    assert (epig_C <= eig_C + 1e-5).all()  # float32 products
+    for c in range(q_H_C_K.shape[1]):
+        brute = []
+        for t in range(r_H_T_K.shape[1]):
+            joint = np.einsum("h,hk,hy->ky", p_H, q_H_C_K[:, c], r_H_T_K[:, t])
+            independent = joint.sum(1, keepdims=True) * joint.sum(0, keepdims=True)
+            mask = joint > 0
+            brute.append((joint[mask] * np.log(joint[mask] / independent[mask])).sum())
+        assert np.isclose(epig_C[c], np.mean(brute), atol=1e-5)
+
+
+@settings(max_examples=40, deadline=None)
+@given(shapes, st.randoms(use_true_random=False))
+def test_scores_ignore_names_and_order(shape: tuple[int, int, int, int, int], random: object) -> None:
+    p_H, q_H_C_K, r_H_T_K = beliefs(*shape)
+    rng = np.random.default_rng(shape[0])
+    hypotheses, labels = rng.permutation(len(p_H)), rng.permutation(q_H_C_K.shape[2])
+    moved = (p_H[hypotheses], q_H_C_K[hypotheses][:, :, labels], r_H_T_K[hypotheses][:, :, labels])
+    assert np.allclose(infogain.eig(p_H, q_H_C_K), infogain.eig(*moved[:2]), atol=1e-9)
+    assert np.allclose(infogain.epig(p_H, q_H_C_K, r_H_T_K), infogain.epig(*moved), atol=1e-5)
+
+
+def test_nuisance_only_takes_information_away() -> None:
+    rng = np.random.default_rng(0)
+    p_H, p_H_M = rng.dirichlet(np.ones(3)), rng.dirichlet(np.ones(2), size=3)
+    q_H_M_C_K = rng.dirichlet(np.ones(3), size=(3, 2, 5))
+    known = sum(p_H_M[:, m].mean() * infogain.eig(p_H, q_H_M_C_K[:, m]) for m in range(2))
+    assert (infogain.eig_with_nuisance(p_H, p_H_M, q_H_M_C_K) <= known.max() + 1e-9).all()
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10_000))
+def test_a_batch_never_repeats_and_its_gain_is_at_most_the_sum(seed: int) -> None:
+    p_H, q_H_C_K, _ = beliefs(seed, 4, 6, 2, 2)
+    eig_C = infogain.eig(p_H, q_H_C_K)
+    batch = infogain.joint_batch(p_H, q_H_C_K, 4, eig_C + 1e-9, np.random.default_rng(0))
+    assert len(set(batch.indices)) == len(batch.indices) == 4
+    joint = 0.0
+    for answers in itertools.product(range(2), repeat=4):
+        p_H_answers = np.prod([q_H_C_K[:, c, a] for c, a in zip(batch.indices, answers, strict=True)], axis=0)
+        total = p_H @ p_H_answers
+        for h, p in enumerate(p_H):
+            if p * p_H_answers[h] > 0:
+                joint += p * p_H_answers[h] * np.log(p_H_answers[h] / total)
+    assert joint <= eig_C[list(batch.indices)].sum() + 1e-9
+
+
+def test_a_copy_of_a_chosen_case_is_worth_less_than_another_case() -> None:
+    # Two candidates that ask exactly the same thing without noise, and a third that asks something else.
+    p_H = np.full(4, 0.25)
+    same = np.eye(2)[[0, 0, 1, 1]]
+    other = np.eye(2)[[0, 1, 0, 1]]
+    q_H_C_K = np.stack([same, same, other], axis=1)
+    batch = infogain.joint_batch(p_H, q_H_C_K, 2, np.array([1.0, 0.99, 0.5]), np.random.default_rng(0))
+    assert batch.indices == (0, 2)
+
+
+def test_power_sampling_takes_over_where_the_joint_no_longer_fits() -> None:
+    p_H, q_H_C_K, _ = beliefs(1, 5, 40, 2, 2)
+    batch = infogain.joint_batch(p_H, q_H_C_K, 30, np.ones(40), np.random.default_rng(0), exact_states=16)
+    assert len(set(batch.indices)) == 30
+
+
+def test_value_and_flips_of_a_set() -> None:
+    p_H = np.array([0.6, 0.4])
+    r_H_N_K = np.array([[[0.9, 0.1], [0.9, 0.1]], [[0.9, 0.1], [0.1, 0.9]]])
+    u_N = np.ones(2)
+    assert np.isclose(infogain.expected_flips(p_H, r_H_N_K, u_N), 0.4)
+    assert np.isclose(infogain.value_of_resolution(p_H, r_H_N_K, u_N), 0.9 - 0.58)
+    assert infogain.value_of_resolution(np.array([1.0, 0.0]), r_H_N_K, u_N) == 0.0
