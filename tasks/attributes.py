@@ -88,9 +88,7 @@ def bank(options_vary: bool) -> dict[str, Attribute]:
 
 def describe(name: str) -> str:
     """The words of an attribute, for matching: "name: description"."""
-    known: Mapping[str, TextAttribute | OptionAttribute] = dict(ATTRIBUTES.items()) | dict(
-        OPTION_ATTRIBUTES.items()
-    )
+    known: Mapping[str, TextAttribute | OptionAttribute] = dict(ATTRIBUTES.items()) | dict(OPTION_ATTRIBUTES.items())
     attribute = known[name] if name in known else ATTRIBUTES[name]
     return f"{attribute.name}: {attribute.description}"
 

@@ -181,9 +181,7 @@ def _with_options(name: str, numbered: list[tuple[int, Row]], seed: int) -> list
 
 def _with_ids(where: Path, rows: list[tuple[int, Row]]) -> list[tuple[int, Row]]:
     if all(row.id is None for _, row in rows):
-        return [
-            (number, row.model_copy(update={"id": f"row-{index}"})) for index, (number, row) in enumerate(rows, 1)
-        ]
+        return [(number, row.model_copy(update={"id": f"row-{index}"})) for index, (number, row) in enumerate(rows, 1)]
     seen: dict[str, int] = {}
     for number, row in rows:
         if not row.id:
@@ -215,9 +213,7 @@ def _check_options(where: Path, rows: list[tuple[int, Row]]) -> bool:
     return len(counted) > 1
 
 
-def _splits(
-    where: Path, rows: list[tuple[int, Row]], has_gold: bool, seed: int
-) -> tuple[list[Split], tuple[str, ...]]:
+def _splits(where: Path, rows: list[tuple[int, Row]], has_gold: bool, seed: int) -> tuple[list[Split], tuple[str, ...]]:
     given = [row.split for _, row in rows]
     if all(split is None for split in given):
         shares = dict(SHARES)
@@ -232,9 +228,7 @@ def _splits(
     for (number, _), split in zip(rows, given, strict=True):
         if split is None or split is Split.WRITTEN:
             allowed = "|".join(one.value for one in Split if one is not Split.WRITTEN)
-            raise InputError(
-                f"{where}, line {number}: split is {split}, expected {allowed} in every case or none."
-            )
+            raise InputError(f"{where}, line {number}: split is {split}, expected {allowed} in every case or none.")
         chosen.append(split)
     if Split.POOL not in chosen:
         raise InputError(f"{where}: the pool is empty, so there is nothing to ask. Give some cases split 'pool'.")

@@ -13,6 +13,8 @@ from askew.registry import Registry
 from askew.tasks.attributes import bank
 from askew.tasks.files import load_file
 from askew.tasks.gold import LoadedTask
+from askew.tasks.qa.preference import NAME as QA_PREFERENCE
+from askew.tasks.qa.preference import load_qa_preference
 from askew.tasks.readers import READERS
 from askew.tasks.sentiment import SOURCES, load_sentiment
 
@@ -23,6 +25,8 @@ TASKS: Registry[TaskLoader] = Registry("task")
 
 for _name in SOURCES:
     TASKS.add(_name, partial(load_sentiment, _name))
+
+TASKS.add(QA_PREFERENCE, load_qa_preference)
 
 
 def load_task(name: str, seed: int) -> LoadedTask:

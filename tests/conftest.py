@@ -44,10 +44,7 @@ class ScriptedModel:
 
     def sample(self, request: SamplingRequest) -> list[list[Completion]]:
         """Chains where a grammar is given, reviews otherwise."""
-        return [
-            [self._one(prompt, index, request) for index in range(request.n)]
-            for prompt in request.prompts
-        ]
+        return [[self._one(prompt, index, request) for index in range(request.n)] for prompt in request.prompts]
 
     def _one(self, prompt: str, index: int, request: SamplingRequest) -> Completion:
         self.samples += 1

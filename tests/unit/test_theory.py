@@ -30,7 +30,7 @@ def priors(liked: float) -> Priors:
 
 
 def test_the_habit_is_found_and_the_truth_is_not_bent_by_it() -> None:
-    made, truth_N, attribute_N = evidence()
+    made, truth_N, _attribute_N = evidence()
     bias = biases(len(truth_N), 2)
     aware, blind = (fit_theory(made, priors(liked), bias) for liked in (1.0, 1e-6))
     (weight,), (sd,) = aware.mistakes()
@@ -47,11 +47,9 @@ def test_a_supervisor_without_the_habit_is_not_accused() -> None:
 
 
 def test_cases_that_share_their_truth_get_one_target() -> None:
-    made, truth_N, _ = evidence(n=40)
+    made, _truth_N, _ = evidence(n=40)
     group_N = np.arange(40) // 2
-    paired = Evidence(
-        made.columns_N_K_D, made.opinion_N_K, made.effects_N_K_S, made.weak_N, made.intended_N, group_N
-    )
+    paired = Evidence(made.columns_N_K_D, made.opinion_N_K, made.effects_N_K_S, made.weak_N, made.intended_N, group_N)
     targets = fit_theory(paired, priors(1.0), biases(40, 2)).targets_N_K
     assert np.allclose(targets[::2], targets[1::2])
 
