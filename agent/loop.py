@@ -202,10 +202,11 @@ def write_and_learn(lab: Lab, notebook: Notebook, seen: set[str]) -> None:
 def look_ahead(lab: Lab, notebook: Notebook, seen: set[str]) -> tuple[list[Candidate], Outlook]:
     """All candidates of the round and what is expected of them."""
     settings = lab.settings
-    candidates = [Candidate(case, "pool") for case in lab.task.split(Split.POOL) if case.id not in notebook.asked]
+    candidates = [Candidate(case, "pool") for case in lab.task.split(Split.POOL)]
     if answers_new_cases(lab.supervisor):
-        candidates += [c for c in notebook.written.values() if c.case.id not in notebook.asked]
+        candidates += notebook.written.values()
         candidates += [Candidate(w.case, "edited", parent=w.parent) for w in edits(notebook, lab, set(seen))]
+    candidates = [candidate for candidate in candidates if candidate.case.id not in notebook.asked]
     rng = stream(settings.seed, "outlook", lab.journal.round)
     pool = lab.task.split(Split.POOL)
     targets = [pool[int(i)] for i in rng.permutation(len(pool))[:TARGETS]]
