@@ -29,7 +29,6 @@ class Settings(BaseModel):
     rounds: Positive = 5
     seed: Annotated[int, Field(ge=0)] = 0
     backend: Literal["local", "vllm"] = "local"
-    learner: Literal["probe", "lora", "full"] = "probe"
     chains: Positive = 48
     """Chains of thought sampled each round."""
     chains_per_case: Positive = 6

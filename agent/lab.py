@@ -37,11 +37,6 @@ class Lab:
         """Record what is about to run; on resume, refuse another task or other settings."""
         settings = self.settings
         case = self.task.cases[0]
-        if len(self.task.split(Split.POOL)) < settings.budget:
-            raise InputError(
-                f"budget {settings.budget} is larger than the pool of {self.task.name} "
-                f"({len(self.task.split(Split.POOL))} cases). Give a smaller --budget or more pool cases."
-            )
         expected = {
             "task": settings.task, "supervisor": settings.supervisor, "student": settings.student,
             "method": settings.method, "seed": settings.seed, "budget": settings.budget,

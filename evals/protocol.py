@@ -45,7 +45,7 @@ class Workbench:
 
     def __post_init__(self) -> None:
         self.loaded = load_task(self.settings.task, self.settings.seed)
-        check_task(self.loaded)
+        check_task(self.loaded, self.settings.budget)
 
     @cached_property
     def model(self) -> LanguageModel:
@@ -81,17 +81,22 @@ def load_model(settings: Settings, name: str | None = None) -> LanguageModel:
     """The language model a run names, in the backend it names."""
     folder = model_folder(name or settings.student)
     if settings.backend == "vllm":
-        raise InputError("backend 'vllm' needs a server: start one with 'askew serve', or use --backend local.")
+        raise InputError("backend 'vllm' is not built yet: use --backend local, which runs on CPU and GPU.")
     from askew.agent.models.local import LocalModel
 
     return LocalModel(name or settings.student, folder)
 
 
-def check_task(loaded: LoadedTask) -> None:
-    """Raise ``InputError`` for a task that nothing can be learned or measured on."""
+def check_task(loaded: LoadedTask, budget: int) -> None:
+    """Raise ``InputError`` for a task that nothing can be learned or measured on with this budget."""
     task = loaded.task
     if not task.split(Split.POOL):
         raise InputError(f"{task.name} has no cases in split 'pool': there is nothing to ask. Add some.")
+    if len(task.split(Split.POOL)) < budget:
+        raise InputError(
+            f"budget {budget} is larger than the pool of {task.name} ({len(task.split(Split.POOL))} cases). "
+            "Give a smaller --budget or more pool cases."
+        )
     labels = {loaded.gold[case.id] for case in task.split(Split.TEST) if case.id in loaded.gold}
     if len(labels) == 1:
         raise InputError(
@@ -110,7 +115,8 @@ def run_experiment(settings: Settings, folder: Path, twins: tuple[str, ...], say
     for name in (settings.method, *twins):
         _ = METHODS[name]
     bench = Workbench(settings)
-    _ = bench.supervisor
+    # What can't be used is found out before the folder is made.
+    _ = bench.model, bench.supervisor
     check_space(folder)
     write_config(settings, folder, twins)
     for name in dict.fromkeys((settings.method, *twins)):

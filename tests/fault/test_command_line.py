@@ -26,6 +26,8 @@ def outcome(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, s
         (("run", "--method", "passive-naiv"), "Did you mean 'passive-naive'"),
         (("run", "--budget", "0"), "budget = 0"),
         (("run", "--backend", "cloud"), "backend = 'cloud'"),
+        (("run", "--budget", "5000"), "budget 5000 is larger than the pool"),
+        (("run", "--backend", "vllm"), "use --backend local"),
         (("run", "missing.toml"), "no configuration file"),
         (("resume", "nowhere"), "not a run folder"),
         (("compare", "nowhere"), "not a run folder"),
