@@ -50,14 +50,14 @@ def test_unusable_input(
 def test_an_unknown_column_names_the_known_ones(
     cases_file: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, shown = outcome(capsys, "run", "--task", str(cases_file()), "--supervisor", "column:nobody")
+    code, shown = outcome(capsys, "run", "--task", str(cases_file()), "--supervisor", "column:nobody", "--budget", "40")
     assert code == 2
     assert "nobody" in shown and "loud-lover" in shown
 
 
 def test_one_class_of_gold_is_refused(cases_file: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
     path = cases_file([{**row, "gold": 1} for row in rows()])
-    code, shown = outcome(capsys, "run", "--task", str(path), "--supervisor", "column:loud-lover")
+    code, shown = outcome(capsys, "run", "--task", str(path), "--supervisor", "column:loud-lover", "--budget", "40")
     assert code == 2
     assert "gold" in shown
 
@@ -65,6 +65,6 @@ def test_one_class_of_gold_is_refused(cases_file: Callable[..., Path], capsys: p
 def test_a_truncated_line_is_named(cases_file: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
     path = cases_file()
     path.write_bytes(path.read_bytes()[:-40])
-    code, shown = outcome(capsys, "run", "--task", str(path), "--supervisor", "column:loud-lover")
+    code, shown = outcome(capsys, "run", "--task", str(path), "--supervisor", "column:loud-lover", "--budget", "40")
     assert code == 2
     assert "line 160" in shown
