@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +31,8 @@ class Lab:
     embed: Embed
     journal: Journal
     folder: Path
+    say: Callable[[str], None] = lambda _: None
+    """Where progress goes, for a person who watches."""
     labels_used: int = 0
 
     def start(self) -> None:

@@ -61,8 +61,21 @@ def scientific(lab: Lab) -> None:
         ask(lab, notebook, candidates, outlook, choices)
         update(lab, notebook)
         publish(lab, notebook)
+        lab.say(round_line(lab, notebook, len(candidates), len(choices)))
     save_student(lab, notebook)
     lab.finish(why)
+
+
+def round_line(lab: Lab, notebook: Notebook, candidates: int, asked: int) -> str:
+    """What happened in this round, in one line."""
+    here = [event for event in lab.journal.events() if event.round == lab.journal.round]
+    chains = [event for event in here if event.kind == "chain"]
+    malformed = sum(event.data["malformed"] is not None for event in chains)
+    new = len({event.data["set"] for event in here if event.kind == "hypothesis-born"})
+    return (
+        f"round {lab.journal.round}/{lab.settings.rounds} ▸ {len(chains)} chains ({malformed} malformed) ▸ "
+        f"{len(notebook.sets)} sets, {new} new ▸ asked {asked} of {candidates} candidates ▸ updated ▸ retrained"
+    )
 
 
 # -- step 1 and 2: hypothesise and cluster -----------------------------------------------------------

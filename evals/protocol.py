@@ -126,10 +126,10 @@ def run_experiment(settings: Settings, folder: Path, twins: tuple[str, ...], say
             place.mkdir(parents=True, exist_ok=True)
             write_config(mine, place, ())
         say(name)
-        run_method(mine, place, bench)
+        run_method(mine, place, bench, say)
 
 
-def run_method(settings: Settings, folder: Path, bench: Workbench) -> None:
+def run_method(settings: Settings, folder: Path, bench: Workbench, say: Say) -> None:
     """Run one method in its folder, from the start or from where its log ends."""
     with Journal(folder) as journal:
         lab = Lab(
@@ -141,6 +141,7 @@ def run_method(settings: Settings, folder: Path, bench: Workbench) -> None:
             embed=bench.embedder.embed,
             journal=journal,
             folder=folder,
+            say=say,
         )
         with journal.timed("method"):
             METHODS[settings.method].run(lab, bench.loaded)

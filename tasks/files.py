@@ -93,6 +93,8 @@ class Wording(BaseModel):
 
     question: NonEmpty | None = None
     noun: NonEmpty = "text"
+    cue: str = ""
+    """How a text is continued so that the next word is the answer (see :class:`Task`)."""
 
 
 def load_file(path: Path, seed: int) -> LoadedTask:
@@ -137,6 +139,7 @@ def build_task(name: str, where: Path, numbered: list[tuple[int, Row]], wording:
         name=name,
         question=wording.question or _default_question(cases[0], options_vary),
         noun=wording.noun,
+        cue=wording.cue,
         cases=cases,
         options_vary=options_vary,
         recorded=recorded,
