@@ -36,7 +36,7 @@ class Representation:
     def __init__(self, task: Task, model: LanguageModel, cache: Path) -> None:
         self.task = task
         self._model = model
-        self._shape: tuple[int, ...] = ()
+        self._seen: dict[tuple[str, tuple[str, ...]], tuple[Array, Array]] = {}
         self._cache = VectorCache(cache / "features.sqlite", model.fingerprint)
         pool = task.split(Split.POOL)
         raw = self._features(pool)
@@ -52,9 +52,10 @@ class Representation:
 
     def columns(self, cases: Sequence[Case]) -> Array:
         """columns_N_K_D: features of each option, then one bias column for every option but the first."""
-        raw = self._features(cases)
-        reduced = self._standardised(raw) @ self._basis_D_J
         k = self.task.n_options
+        if not cases:
+            return np.zeros((0, k, len(self.variances())))
+        reduced = np.stack([row for row, _ in self._looked_at(cases)])
         if self.task.options_vary:
             features_N_K_J = reduced - reduced.mean(axis=1, keepdims=True)
         else:
@@ -70,7 +71,9 @@ class Representation:
 
     def opinion(self, cases: Sequence[Case]) -> Array:
         """opinion_N_K: the model's own log-odds for each option, balanced over the pool, rows centred."""
-        opinion_N_K = self._raw_opinion(self._features(cases)) - self._opinion_mean_K
+        if not cases:
+            return np.zeros((0, self.task.n_options))
+        opinion_N_K = np.stack([row for _, row in self._looked_at(cases)]) - self._opinion_mean_K
         opinion_N_K = OPINION_SCALE * opinion_N_K / self._opinion_scale
         centred: Array = opinion_N_K - opinion_N_K.mean(axis=1, keepdims=True)
         return centred
@@ -84,6 +87,15 @@ class Representation:
             "opinion_mean": self._opinion_mean_K,
         }
 
+    def _looked_at(self, cases: Sequence[Case]) -> list[tuple[Array, Array]]:
+        """For each case its features on the principal directions and its raw opinion; worked out once."""
+        missing = {(case.text, case.options): case for case in cases if (case.text, case.options) not in self._seen}
+        if missing:
+            raw = self._features(list(missing.values()))
+            rows = zip(self._standardised(raw) @ self._basis_D_J, self._raw_opinion(raw), strict=True)
+            self._seen |= zip(missing, rows, strict=True)
+        return [self._seen[case.text, case.options] for case in cases]
+
     def _raw_opinion(self, raw: NDArray[np.float32]) -> Array:
         if self.task.options_vary:
             flat = raw.reshape(-1, raw.shape[-1])
@@ -94,13 +106,9 @@ class Representation:
         return self._model.read_out(raw, options)
 
     def _features(self, cases: Sequence[Case]) -> NDArray[np.float32]:
-        """features_N_D, or features_N_K_D where options vary."""
-        if not cases:
-            return np.zeros((0, *self._shape), dtype=np.float32)
+        """features_N_D, or features_N_K_D where options vary; there is at least one case."""
         flat = self._cache.vectors([text for case in cases for text in self._texts(case)], self._model.features)
-        features = flat.reshape(len(cases), -1, flat.shape[-1]) if self.task.options_vary else flat
-        self._shape = features.shape[1:]
-        return features
+        return flat.reshape(len(cases), -1, flat.shape[-1]) if self.task.options_vary else flat
 
     def _texts(self, case: Case) -> list[str]:
         task = self.task

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 
 from askew.errors import InputError
 
@@ -38,7 +38,13 @@ class Prompt:
         """The prompt with its variables filled in; raises ``ValueError`` when they aren't the declared ones."""
         if set(values) != set(self.variables):
             raise ValueError(f"prompt {self.id} takes {sorted(self.variables)}, got {sorted(values)}")
-        return _ENVIRONMENT.from_string(self.template).render(**values)
+        return _compiled(self.template).render(**values)
+
+
+@cache
+def _compiled(template: str) -> Template:
+    """A template is compiled once: a run renders hundreds of thousands of prompts."""
+    return _ENVIRONMENT.from_string(template)
 
 
 @cache

@@ -83,10 +83,15 @@ class LocalModel:
     def read_out(self, features_N_D: NDArray[np.float32], words: Sequence[str]) -> NDArray[np.float64]:
         """logprobs_N_V of each word's first token, from the final layer's half of the features."""
         first = [self.tokens(word)[0] for word in words]
-        hidden = torch.tensor(features_N_D[:, : self.network.config.hidden_size]).to(self.network.dtype)
-        logprobs_N_W = self.network.lm_head(hidden.to(self._device)).float().log_softmax(-1)
-        chosen: NDArray[np.float64] = logprobs_N_W[:, first].double().cpu().numpy()
-        return chosen
+        hidden_N_D = torch.tensor(features_N_D[:, : self.network.config.hidden_size]).to(self.network.dtype)
+        logprobs_N_V = np.zeros((len(features_N_D), len(words)))
+        # Batches of one shape, so that a case's log-probabilities don't depend on the others of the call.
+        for start in range(0, len(hidden_N_D), FEATURE_ROWS):
+            rows_B_D = hidden_N_D[start : start + FEATURE_ROWS]
+            padded_B_D = torch.nn.functional.pad(rows_B_D, (0, 0, 0, FEATURE_ROWS - len(rows_B_D)))
+            scores_B_V = self.network.lm_head(padded_B_D.to(self._device)).float().log_softmax(-1)
+            logprobs_N_V[start : start + FEATURE_ROWS] = scores_B_V[: len(rows_B_D), first].double().cpu().numpy()
+        return logprobs_N_V
 
     # -- label probabilities ------------------------------------------------------------------------
 
