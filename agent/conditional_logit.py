@@ -55,6 +55,7 @@ def fit_logit(
     weights_N: Array | None = None,
     offset_N_K: Array | None = None,
     start_D: Array | None = None,
+    iterations: int = ITERATIONS,
 ) -> Logit:
     """The posterior of θ given soft targets.
 
@@ -65,6 +66,7 @@ def fit_logit(
         weights_N: how much each case counts (1 by default).
         offset_N_K: a fixed part of the score: prior knowledge in log-odds (0 by default).
         start_D: where to start the search, for instance the last fit.
+        iterations: at most so many steps of the search; fewer than it takes give a partly trained student.
     """
     n, k, d = columns_N_K_D.shape
     flat_NK_D = columns_N_K_D.reshape(n * k, d)
@@ -79,7 +81,7 @@ def fit_logit(
         return float(value), flat_NK_D.T @ residual_N_K.ravel() + precision_D * theta_D
 
     start_D = np.zeros(d) if start_D is None else start_D
-    theta_D = minimize(loss, start_D, jac=True, method="L-BFGS-B", options={"maxiter": ITERATIONS}).x
+    theta_D = minimize(loss, start_D, jac=True, method="L-BFGS-B", options={"maxiter": iterations}).x
     p_N_K = softmax((flat_NK_D @ theta_D).reshape(n, k) + offset_N_K, axis=1)
     mean_N_1_D = np.einsum("nk,nkd->nd", p_N_K, columns_N_K_D)[:, None]
     scaled_NK_D = ((columns_N_K_D - mean_N_1_D) * np.sqrt(weight_N_1 * p_N_K)[..., None]).reshape(n * k, d)

@@ -39,7 +39,7 @@ class Representation:
         self._seen: dict[tuple[str, tuple[str, ...]], tuple[Array, Array]] = {}
         self._cache = VectorCache(cache / "features.sqlite", model.fingerprint)
         pool = task.split(Split.POOL)
-        raw = self._features(pool)
+        raw = self.features(pool)
         flat = raw.reshape(-1, raw.shape[-1])
         self._mean_D: Array = flat.mean(0, dtype=np.float64)
         self._scale_D: Array = flat.std(0, dtype=np.float64) + 1e-6
@@ -91,7 +91,7 @@ class Representation:
         """For each case its features on the principal directions and its raw opinion; worked out once."""
         missing = {(case.text, case.options): case for case in cases if (case.text, case.options) not in self._seen}
         if missing:
-            raw = self._features(list(missing.values()))
+            raw = self.features(list(missing.values()))
             rows = zip(self._standardised(raw) @ self._basis_D_J, self._raw_opinion(raw), strict=True)
             self._seen |= zip(missing, rows, strict=True)
         return [self._seen[case.text, case.options] for case in cases]
@@ -105,7 +105,7 @@ class Representation:
         options = [f" {option}" for option in self.task.cases[0].options]
         return self._model.read_out(raw, options)
 
-    def _features(self, cases: Sequence[Case]) -> NDArray[np.float32]:
+    def features(self, cases: Sequence[Case]) -> NDArray[np.float32]:
         """features_N_D, or features_N_K_D where options vary; there is at least one case."""
         flat = self._cache.vectors([text for case in cases for text in self._texts(case)], self._model.features)
         return flat.reshape(len(cases), -1, flat.shape[-1]) if self.task.options_vary else flat

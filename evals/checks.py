@@ -11,6 +11,8 @@ from askew.evals.methods import METHODS
 
 FEWEST_SEEDS = 5
 MOST_MALFORMED = 0.2
+VALLEY = 0.02
+"""Accuracy lost and agreement gained that make an uncanny valley."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ def run_checks(
     found = [*_gap(gap_ci), *_seeds(methods)]
     for name, runs in by_method.items():
         found += _method_checks(name, runs, methods[name])
+        found += _valley(name, runs, by_method.get("weak"))
     if "scientific" in methods:
         found += _overlaps(methods)
     return sorted(found, key=lambda check: (check.code, check.message))
@@ -71,7 +74,29 @@ def _method_checks(name: str, runs: Sequence[GradedRun], row: Mapping[str, Any])
         found.append(Check("ASK006", f"{name}: stopped before its label budget was spent"))
     if not all(run.finished for run in runs):
         found.append(Check("ASK007", f"{name}: a run is not finished; its last round so far is compared"))
+    leaks = sum(run.leaks for run in runs)
+    if leaks:
+        found.append(Check("ASK009", f"{name}: {leaks} case(s) asked or written have the text of a test case"))
     return found
+
+
+def _valley(name: str, runs: Sequence[GradedRun], weak: Sequence[GradedRun] | None) -> list[Check]:
+    """The uncanny valley: past its best round the student nears the supervisor's mistakes and leaves the truth."""
+    if weak is None or METHODS[name].reference:
+        return []
+    fallen = 0
+    for run, supervisor in zip(runs, weak, strict=True):
+        accuracies = [accuracy for _, accuracy in run.accuracies()]
+        answers_N = supervisor.final.argmax(axis=1)
+        agreements = [float((p_N_K.argmax(axis=1) == answers_N).mean()) for _, p_N_K in run.curve]
+        best = accuracies.index(max(accuracies))
+        fallen += accuracies[best] - accuracies[-1] > VALLEY and agreements[-1] - agreements[best] > VALLEY
+    if 2 * fallen <= len(runs):
+        return []
+    message = (
+        f"{name}: in {fallen} of {len(runs)} runs the student ends up nearer to the supervisor and further from gold"
+    )
+    return [Check("ASK010", message)]
 
 
 def _overlaps(methods: Mapping[str, Mapping[str, Any]]) -> list[Check]:

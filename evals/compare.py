@@ -43,7 +43,11 @@ def compare(runs: Sequence[GradedRun]) -> Comparison:
     }
     accuracy_B = resampled_accuracies(scores)
     gap_ok = _gap_is_real(accuracy_B)
-    methods = {name: _method_row(name, members, scores, accuracy_B, gap_ok) for name, members in by_method.items()}
+    methods = {
+        name: _method_row(name, members, scores, accuracy_B, gap_ok)
+        | {"agreement": _agreement(members, by_method.get("weak"))}
+        for name, members in by_method.items()
+    }
     first = runs[0].settings
     return {
         "task": first.task,
@@ -52,7 +56,36 @@ def compare(runs: Sequence[GradedRun]) -> Comparison:
         "budget": first.budget,
         "methods": methods,
         "paired": _paired_differences(methods, accuracy_B, scores, gap_ok),
+        "labels_to_passive": _labels_to_passive(methods),
         "checks": [check.data() for check in _checks(by_method, methods, accuracy_B)],
+    }
+
+
+def _labels_to_passive(methods: Mapping[str, Mapping[str, Any]]) -> dict[str, float | None]:
+    """Labels after which each rival is as accurate as passive-naive is in the end; ``None``: never."""
+    if "passive-naive" not in methods:
+        return {}
+    target = methods["passive-naive"]["accuracy"]
+    return {
+        name: next((labels for labels, accuracy in row["curve"] if accuracy >= target), None)
+        for name, row in methods.items()
+        if not METHODS[name].reference
+    }
+
+
+def _agreement(members: Sequence[GradedRun], weak: Sequence[GradedRun] | None) -> dict[str, float | None]:
+    """How often the student answers as the supervisor does, where the supervisor is right and where it is wrong.
+
+    A student that has learned the mistakes agrees with the wrong answers too (Burns et al. 2023, section 5.1).
+    """
+    if weak is None:
+        return {"weak_right": None, "weak_wrong": None}
+    same = [run.final.argmax(axis=1) == w.final.argmax(axis=1) for run, w in zip(members, weak, strict=True)]
+    right = [w.final.argmax(axis=1) == w.gold_N for w in weak]
+    same_N, right_N = np.concatenate(same), np.concatenate(right)
+    return {
+        "weak_right": _rounded(float(same_N[right_N].mean()) if right_N.any() else None),
+        "weak_wrong": _rounded(float(same_N[~right_N].mean()) if (~right_N).any() else None),
     }
 
 

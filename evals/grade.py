@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from askew.agent.config import Settings
 from askew.agent.journal import TIMINGS, Event, read_events
+from askew.agent.write import key
 from askew.errors import InputError
 from askew.evals.protocol import read_config
 from askew.evals.statistics import Array, rightness
-from askew.tasks.case import Split
+from askew.tasks.case import Case, Split
 from askew.tasks.gold import LoadedTask
 from askew.tasks.load import load_task
 
@@ -34,6 +35,8 @@ class GradedRun:
     chains: int
     malformed: int
     finished: bool
+    leaks: int = 0
+    """Cases asked or written whose text is that of a test case."""
 
     @property
     def method(self) -> str:
@@ -82,7 +85,15 @@ def grade(folder: Path, load: Callable[[str, int], LoadedTask] = load_task) -> G
         chains=len(chains),
         malformed=sum(event.data["malformed"] is not None for event in chains),
         finished=events[-1].kind == "run-finished",
+        leaks=_leaks(events, test),
     )
+
+
+def _leaks(events: Sequence[Event], test: Sequence[Case]) -> int:
+    tested = {key(case) for case in test}
+    asked = [event.data["case"] for event in events if event.kind == "experiment"]
+    written = [case for event in events if event.kind == "written" for case in event.data["cases"]]
+    return sum(key(Case(c["id"], c["text"], tuple(c["options"]))) in tested for c in [*asked, *written])
 
 
 def _check_fingerprint(folder: Path, loaded: LoadedTask, events: list[Event]) -> None:

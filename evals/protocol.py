@@ -196,7 +196,9 @@ def check_space(folder: Path) -> None:
 
 
 def run_folders(folder: Path) -> list[Path]:
-    """The run folder itself and those of its twins."""
+    """The run folder itself and those of its twins; or all run folders below a folder that is none itself."""
+    if folder.is_dir() and not (folder / CONFIG).is_file():
+        return sorted(path.parent for path in folder.rglob(CONFIG)) or [folder]
     return [folder, *sorted(path for path in (folder / TWINS).glob("*") if (path / CONFIG).is_file())]
 
 

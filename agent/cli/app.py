@@ -109,6 +109,22 @@ def inspect(
 
 
 @app.command()
+def bench(
+    suite: Annotated[str, typer.Argument(metavar="SUITE", help="quick, full, or a TOML file with a grid.")],
+    out: Annotated[Path | None, typer.Option(help="Where the runs go; by default runs/bench-SUITE.")] = None,
+    json_: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the results here.")] = None,
+    resume_: Annotated[bool, typer.Option("--resume", help="Continue what is in the folder already.")] = False,
+    workers: Annotated[int, typer.Option(min=1, help="Processes; each holds the models.")] = 1,
+    seeds: Annotated[int | None, typer.Option(min=1, help="Seeds, instead of the suite's.")] = None,
+    methods: Annotated[str | None, typer.Option(help="Methods, separated by commas, instead of the suite's.")] = None,
+) -> None:
+    """Run a grid of task × supervisor × method × seed and compare."""
+    from askew.agent.cli.benching import bench_command
+
+    bench_command(suite, out, json_, resume_, workers, seeds, methods)
+
+
+@app.command()
 def doctor(json_: Json = False) -> None:
     """Check that everything a run needs is here."""
     from askew.agent.cli.checkup import doctor_command

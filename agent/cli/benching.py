@@ -1,0 +1,52 @@
+"""``askew bench``: run a suite, then show and store what came out."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+
+import typer
+
+from askew.agent.cli.display import progress
+from askew.agent.cli.running import show_comparison
+from askew.errors import InputError
+
+
+def bench_command(
+    name: str, out: Path | None, json_: Path | None, resume: bool, workers: int, seeds: int | None, methods: str | None
+) -> None:
+    """Run what isn't finished yet of a suite, compare, and leave results.json and plots beside the runs."""
+    from askew.evals.bench import grade_suite, read_suite, results, run_suite
+    from askew.evals.methods import METHODS
+    from askew.evals.plots import draw_curves
+
+    suite = read_suite(name)
+    if seeds is not None:
+        suite.seeds = seeds
+    if methods is not None:
+        suite.methods = [method.strip() for method in methods.split(",") if method.strip()]
+        for method in suite.methods:
+            _ = METHODS[method]
+    out = out or Path("runs") / f"bench-{suite.name}"
+    if out.exists() and any(out.iterdir()) and not resume:
+        raise InputError(f"{out} holds results already: continue them with --resume, or choose another --out.")
+    failures = run_suite(suite, out, workers, progress)
+    graded = grade_suite(out)
+    for comparison, runs in graded:
+        typer.echo(f"{comparison['task']} · {comparison['supervisor']} · {comparison['budget']} labels")
+        show_comparison(comparison)
+        draw_curves(runs, out / f"curve-{len(list(out.glob('curve-*.png')))}.png")
+    options = f" --seeds {seeds}" if seeds else ""
+    options += f" --methods {methods}" if methods else ""
+    command = f"askew bench {shlex.quote(name)}{options}"
+    data = results(suite, out, [comparison for comparison, _ in graded], failures, command)
+    for path in filter(None, (out / "results.json", json_)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+    for failure in failures:
+        typer.echo(f"failed: {failure['task']} {failure['supervisor']} {failure['method']} seed {failure['seed']}: "
+                   f"{failure['error']}", err=True)  # fmt: skip
+    typer.echo(f"Runs and results: {out}")
+    if failures:
+        raise typer.Exit(1)

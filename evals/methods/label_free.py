@@ -1,0 +1,98 @@
+"""Rivals that ask for no label, or for a handful: what the strong model can do when it is simply told to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.special import softmax
+
+from askew.agent.conditional_logit import Array
+from askew.agent.journal import Data
+from askew.agent.lab import PREDICTED, Lab
+from askew.agent.loop import case_data
+from askew.agent.write import key, write_cases
+from askew.evals.methods.registry import method
+from askew.evals.methods.shared import ask_plainly, fit_labels, publish, random_pool
+from askew.prompts.loader import load_prompt
+from askew.seeds import stream
+from askew.tasks.case import Case, Split
+from askew.tasks.gold import LoadedTask
+
+SHOTS = 8
+"""Weak labels that the few-shot prompt shows."""
+LONGEST_SHOT = 200
+
+
+@method("zero-shot", "the strong model's own opinion, no weak label")
+def zero_shot(lab: Lab, _: LoadedTask) -> None:
+    """Read off the language model's head, balanced over the pool."""
+    lab.start()
+    publish(lab, lambda cases: np.asarray(softmax(lab.representation.opinion(cases), axis=1)))
+    lab.finish("nothing to ask")
+
+
+@method("few-shot", f"the strong model shown {SHOTS} weakly labelled cases in its prompt")
+def few_shot(lab: Lab, _: LoadedTask) -> None:
+    """Log-probabilities of the options after a prompt with weak examples, balanced over the validation texts."""
+    lab.start()
+    lab.begin_round(1)
+    shots = min(SHOTS, lab.settings.budget)
+    shown = [(case, weak) for case, weak in ask_plainly(lab, random_pool(lab)[:shots]) if weak is not None]
+    prompt = load_prompt("few_shot")
+    examples = [{"text": case.text[:LONGEST_SHOT], "answer": case.options[weak]} for case, weak in shown]
+
+    def scores(cases: Sequence[Case]) -> Array:
+        texts = [
+            prompt.render(question=lab.task.question, noun=lab.task.noun, examples=examples, text=case.text)
+            for case in cases
+        ]
+        options = [[f" {option}" for option in case.options] for case in cases]
+        return np.asarray(lab.model.option_logprobs(texts, options))
+
+    scores_of: dict[Split, Array] = {}
+    for split in PREDICTED:
+        cases = lab.task.split(split)
+
+        def scored(cases: Sequence[Case] = cases) -> Data:
+            return {"scores": scores(cases).round(5).tolist() if cases else []}
+
+        recorded = lab.journal.fact("few-shot", scored)["scores"]
+        scores_of[split] = np.array(recorded).reshape(len(cases), lab.task.n_options)
+    # Without this the raw scores mostly say which word is common, and what the last example was.
+    reference = scores_of[Split.VALIDATION] if len(scores_of[Split.VALIDATION]) else scores_of[Split.TEST]
+    centre_K = np.zeros(lab.task.n_options) if lab.task.options_vary else np.median(reference, axis=0)
+    truth = {split: np.asarray(softmax(scores - centre_K, axis=1)) for split, scores in scores_of.items()}
+    lab.predict(f"{lab.settings.student}+few-shot", truth, None)
+    lab.finish("the examples are shown")
+
+
+@method("self-generated", "train on cases the strong model writes for each label, no weak label")
+def self_generated(lab: Lab, _: LoadedTask) -> None:
+    """As many written cases as the scientific method writes, with the labels they were written to have."""
+    lab.start()
+    written, intended = generate(lab)
+    publish(lab, fit_labels(lab.representation, written, np.array(intended, dtype=np.int64)))
+    lab.finish("nothing to ask")
+
+
+def generate(lab: Lab) -> tuple[list[Case], list[int]]:
+    """Cases the strong model writes, and the label each was written to have; recorded in the log."""
+    settings, task = lab.settings, lab.task
+    pool = task.split(Split.POOL)
+
+    def compute() -> Data:
+        truth_N_K = np.asarray(softmax(lab.representation.opinion(pool), axis=1))
+        n = settings.written * (settings.rounds + 1)
+        seen = {key(case) for case in task.cases}
+        with lab.journal.timed("write"):
+            cases = write_cases(lab.model, task, truth_N_K, n, stream(settings.seed, "self-generated"), seen)
+        return {"cases": [{**case_data(w.case), "intended": w.intended} for w in cases]}
+
+    found = lab.journal.fact("written", compute)["cases"]
+    if not found:
+        # Where options vary nothing is written: the student's own reading of the pool stands in.
+        labels_N = lab.representation.opinion(pool).argmax(axis=1)
+        return list(pool), [int(label) for label in labels_N]
+    cases = [Case(item["id"], item["text"], tuple(item["options"]), Split.WRITTEN) for item in found]
+    return cases, [item["intended"] for item in found]

@@ -1,0 +1,89 @@
+"""What the methods share: asking without reasons, fitting the one student, and publishing what it predicts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from askew.agent.conditional_logit import Array, Logit, fit_logit
+from askew.agent.lab import PREDICTED, Lab
+from askew.agent.loop import case_data
+from askew.agent.representation import Representation
+from askew.seeds import stream
+from askew.tasks.case import Case, Split
+
+Predict = Callable[[Sequence[Case]], Array]
+"""p_N_K of the truth for cases."""
+
+
+def random_pool(lab: Lab) -> list[Case]:
+    """The pool in a random order that is the same for every method of one seed."""
+    pool = lab.task.split(Split.POOL)
+    return [pool[int(index)] for index in stream(lab.settings.seed, "passive").permutation(len(pool))]
+
+
+def batch_sizes(lab: Lab) -> list[int]:
+    """The label budget spread over the rounds."""
+    return [len(part) for part in np.array_split(np.arange(lab.settings.budget), lab.settings.rounds)]
+
+
+def ask_plainly(lab: Lab, cases: Sequence[Case]) -> list[tuple[Case, int | None]]:
+    """Ask pool cases, each logged without a hypothesis."""
+    experiments = [
+        lab.journal.note("experiment", id=f"E{lab.journal.position}", set=None, case=case_data(case), source="pool")
+        for case in cases
+    ]
+    return list(zip(cases, lab.ask(experiments), strict=True))
+
+
+def passive_rounds(lab: Lab) -> Iterator[tuple[list[Case], NDArray[np.int64]]]:
+    """Ask random pool cases round by round; all answered cases so far with their labels, after each round."""
+    cases: list[Case] = []
+    labels: list[int] = []
+    queue = random_pool(lab)
+    for number, size in enumerate(batch_sizes(lab), start=1):
+        lab.begin_round(number)
+        batch, queue = queue[:size], queue[size:]
+        for case, weak in ask_plainly(lab, batch):
+            if weak is not None:
+                cases.append(case)
+                labels.append(weak)
+        yield cases, np.array(labels, dtype=np.int64)
+
+
+def one_hot(labels_N: NDArray[np.int64], k: int) -> Array:
+    """targets_N_K that are sure of each label."""
+    targets_N_K: Array = np.eye(k)[labels_N]
+    return targets_N_K
+
+
+def fit_targets(
+    representation: Representation, cases: Sequence[Case], targets_N_K: Array, weights_N: Array | None = None
+) -> Logit:
+    """The student, a Bayesian logit on frozen features, trained on (soft) targets as they are."""
+    return fit_logit(representation.columns(cases), targets_N_K, representation.variances(), weights_N=weights_N)
+
+
+def fit_labels(representation: Representation, cases: Sequence[Case], labels_N: NDArray[np.int64]) -> Logit:
+    """The student trained on labels as they are."""
+    return fit_targets(representation, cases, one_hot(labels_N, representation.task.n_options))
+
+
+def predictor(lab: Lab, student: Logit) -> Predict:
+    """What a student on the shared features predicts."""
+
+    def predict(cases: Sequence[Case]) -> Array:
+        columns_N_K_D = lab.representation.columns(cases)
+        return student.probabilities(columns_N_K_D, np.zeros(columns_N_K_D.shape[:2]))
+
+    return predict
+
+
+def publish(lab: Lab, student: Logit | Predict) -> None:
+    """Record a student's predictions on the splits that it is graded on."""
+    predict = predictor(lab, student) if isinstance(student, Logit) else student
+    version = f"{lab.settings.student}+{lab.settings.method}.{lab.journal.round}"
+    lab.journal.note("training", student_version=version, labels=lab.labels_used)
+    lab.predict(version, {s: predict(lab.task.split(s)) for s in PREDICTED if lab.task.split(s)}, None)

@@ -1,0 +1,127 @@
+"""Every method and the bench, on the real loop driven by a scripted strong model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ScriptedModel, embed, rows
+
+from askew.agent.config import Settings
+from askew.agent.journal import read_events
+from askew.agent.representation import Representation
+from askew.agent.supervisors.column import ColumnSupervisor
+from askew.errors import InputError
+from askew.evals import bench
+from askew.evals.compare import compare
+from askew.evals.grade import grade
+from askew.evals.methods import METHODS
+from askew.evals.protocol import run_method, write_config
+from askew.tasks.load import load_task
+
+ALL = [name for name in METHODS if name != "scientific"]
+
+
+class Bench:
+    """A workbench with the scripted model in the place of the real one."""
+
+    def __init__(self, settings: Settings, cache: Path) -> None:
+        self.settings = settings
+        self.loaded = load_task(settings.task, settings.seed)
+        self.model = ScriptedModel()
+        self.representation = Representation(self.loaded.task, self.model, cache)
+        self.supervisor = ColumnSupervisor(self.loaded.task, "kim")
+        self.embedder = type("Embedder", (), {"embed": staticmethod(embed)})()
+
+
+@pytest.fixture
+def settings(cases_file: Callable[..., Path]) -> Settings:
+    made = rows()
+    for row in made:
+        row["weak"] = {"kim": int("!" in str(row["text"]) or "warm" in str(row["text"]))}
+    return Settings(
+        task=str(cases_file(made)), supervisor="column:kim", student="scripted", budget=20, rounds=2, written=8
+    )
+
+
+def run(settings: Settings, method: str, tmp_path: Path) -> Path:
+    chosen = settings.model_copy(update={"method": method})
+    folder = tmp_path / method
+    write_config(chosen, folder, ())
+    run_method(chosen, folder, Bench(chosen, tmp_path / "cache"), lambda _: None)  # type: ignore[arg-type]
+    return folder
+
+
+def test_every_method_runs_spends_no_more_than_its_budget_and_is_comparable(settings: Settings, tmp_path: Path) -> None:
+    graded = [grade(run(settings, name, tmp_path)) for name in METHODS]
+    comparison = compare(graded)
+    assert list(comparison["methods"]) == list(METHODS)
+    for name, row in comparison["methods"].items():
+        assert row["queries"] <= settings.budget, name
+    asking = [name for name in ALL if name.startswith("passive") or METHODS[name].description.startswith("active")]
+    assert len(asking) == 13
+    assert all(comparison["methods"][name]["queries"] == settings.budget for name in asking)
+    assert comparison["methods"]["passive-naive"]["agreement"]["weak_right"] is not None
+    assert comparison["labels_to_passive"]["passive-naive"] is not None
+
+
+@pytest.mark.parametrize(
+    "name", ["uncertainty", "batchbald", "badge", "passive-bootstrap", "few-shot", "self-generated"]
+)
+def test_a_baseline_resumes_to_the_same_log(settings: Settings, tmp_path: Path, name: str) -> None:
+    folder = run(settings, name, tmp_path)
+    whole = (folder / "events.jsonl").read_bytes()
+    lines = whole.splitlines(keepends=True)
+    (folder / "events.jsonl").write_bytes(b"".join(lines[: len(lines) // 2]) + lines[len(lines) // 2][:20])
+    run(settings, name, tmp_path)
+    assert (folder / "events.jsonl").read_bytes() == whole
+
+
+def test_a_bench_reports_a_failed_cell_runs_the_others_and_continues(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench, "Workbench", lambda chosen: Bench(chosen, tmp_path / "cache"))
+    broken: dict[str, Any] = {"on": True}
+    honest = run_method
+
+    def sometimes(chosen: Settings, folder: Path, *rest: Any) -> None:
+        if broken["on"] and chosen.method == "badge":
+            raise RuntimeError("out of luck")
+        honest(chosen, folder, *rest)
+
+    monkeypatch.setattr(bench, "run_method", sometimes)
+    suite = bench.Suite(
+        name="mine", seeds=2, methods=["passive-naive", "badge", "weak", "ceiling"],
+        settings={"budget": 20, "rounds": 2, "student": "scripted"},
+        grid=[bench.Grid(task=settings.task, supervisors=["column:kim"])],
+    )  # fmt: skip
+    failures = bench.run_suite(suite, tmp_path / "out", 1, lambda _: None)
+    assert [(f["method"], f["seed"]) for f in failures] == [("badge", "0"), ("badge", "1")]
+    assert "out of luck" in failures[0]["error"]
+    before = {p: p.stat().st_mtime_ns for p in (tmp_path / "out").rglob("passive-naive-s*/events.jsonl")}
+    broken["on"] = False
+    assert bench.run_suite(suite, tmp_path / "out", 1, lambda _: None) == []
+    assert {p: p.stat().st_mtime_ns for p in before} == before
+    ((comparison, runs),) = bench.grade_suite(tmp_path / "out")
+    assert len(runs) == 8
+    assert comparison["methods"]["badge"]["seeds"] == 2
+
+
+def test_a_suite_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="expected one of full, quick"):
+        bench.read_suite("qick")
+    path = tmp_path / "mine.toml"
+    path.write_text('methods = ["telepathy"]\n[[grid]]\ntask = "movie-reviews"\nsupervisors = ["model:minilm"]\n')
+    with pytest.raises(InputError, match="telepathy"):
+        bench.read_suite(str(path))
+    path.write_text("methods = []\n")
+    with pytest.raises(InputError, match="not a usable suite"):
+        bench.read_suite(str(path))
+
+
+def test_events_of_a_baseline_name_no_hypothesis(settings: Settings, tmp_path: Path) -> None:
+    kinds = {event.kind for event in read_events(run(settings, "epig", tmp_path))}
+    assert "hypothesis-born" not in kinds
+    assert {"experiment", "answer", "training", "prediction", "run-finished"} <= kinds
