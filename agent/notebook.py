@@ -74,7 +74,8 @@ class Notebook:
             intended_N=np.array([_index(candidate.intended) for candidate in known.values()]),
             group_N=np.array([number[root] for root in roots]),
         )
-        self.theory = fit_theory(evidence, self._priors(), self.bias(cases), start=self.theory)
+        anchor_N_K = None if self.start is None else self.unasked_truth(cases)
+        self.theory = fit_theory(evidence, self._priors(), self.bias(cases), start=self.theory, anchor_N_K=anchor_N_K)
         self.start = self.start or self.theory
         return self.theory
 
@@ -104,6 +105,13 @@ class Notebook:
         effects_N_K_S = self.grounder.effects(self.groundings[: self.theory.n_effects], cases)
         return self.theory.truth_of(self.representation.columns(cases), opinion_N_K, effects_N_K_S)
 
+    def unasked_truth(self, cases: Sequence[Case]) -> Array:
+        """p_N_K of the truth as predicted before any answer: what the supervisor's answers are judged by."""
+        assert self.start is not None
+        start = self.start
+        no_effects_N_K_S = np.zeros((len(cases), self.representation.task.n_options, start.n_effects))
+        return start.truth_of(self.representation.columns(cases), self.representation.opinion(cases), no_effects_N_K_S)
+
     def weak(self, cases: Sequence[Case], truth_N_K: Array) -> Array:
         """p_N_K of the supervisor's answer."""
         if self.theory is None:
@@ -117,11 +125,8 @@ class Notebook:
         The truth without the set is the label-free one: the student's present one has learned from the
         answers that the hypotheses are to be judged by.
         """
-        assert self.theory is not None and self.start is not None
-        start, theory = self.start, self.theory
-        truth_N_K = start.truth_of(
-            self.representation.columns(cases), self.representation.opinion(cases), _no_effects(cases, start, self)
-        )
+        assert self.theory is not None
+        theory, truth_N_K = self.theory, self.unasked_truth(cases)
         groundings = self.groundings[: theory.n_effects]
         effects_N_K_S = self.grounder.effects(groundings, cases)
         own = [s for s, grounding in enumerate(groundings) if grounding == hypothesis_set.grounding]
@@ -173,7 +178,3 @@ class Notebook:
 
 def _index(label: int | None) -> int:
     return NONE if label is None else label
-
-
-def _no_effects(cases: Sequence[Case], start: Theory, notebook: Notebook) -> Array:
-    return np.zeros((len(cases), notebook.representation.task.n_options, start.n_effects))

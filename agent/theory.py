@@ -23,11 +23,11 @@ from scipy.special import log_softmax, softmax
 from askew.agent.conditional_logit import Array, Logit, fit_logit
 
 ROUNDS_OF_EM = 10
-COMPETENCE_START = 1.0
-"""Prior mean of competence in log-odds: right 73% of the time with two options."""
-COMPETENCE_VARIANCE = 0.25
+COMPETENCE_START = 0.6
+"""Prior mean of competence in log-odds: right 65% of the time with two options."""
+COMPETENCE_VARIANCE = 0.1
 WEAK_BIAS_VARIANCE = 0.5
-INTENT_START = 0.68
+INTENT_START = 0.62
 """Prior mean of P(a written case has the label it was meant to have), worth INTENT_WEIGHT cases."""
 INTENT_WEIGHT = 100.0
 NONE = -1
@@ -94,9 +94,27 @@ class Theory:
 
 
 def fit_theory(
-    evidence: Evidence, priors: Priors, bias_N_K_J: Array, rounds: int = ROUNDS_OF_EM, start: Theory | None = None
+    evidence: Evidence,
+    priors: Priors,
+    bias_N_K_J: Array,
+    rounds: int = ROUNDS_OF_EM,
+    start: Theory | None = None,
+    anchor_N_K: Array | None = None,
 ) -> Theory:
-    """Expectation-maximisation; deterministic. ``start`` (the last theory) only speeds up the search."""
+    """Expectation-maximisation; deterministic.
+
+    How reliable a source is must not be judged by a student that has learned from that source: it would
+    find itself confirmed, trust the source more, and learn its mistakes. So the supervisor is judged by
+    ``anchor_N_K``, and the intended labels by the model's own opinion.
+
+    Args:
+        evidence: all cases that bear on the truth.
+        priors: prior variances.
+        bias_N_K_J: columns for what the supervisor answers whatever the case.
+        rounds: rounds of expectation-maximisation.
+        start: the last theory; it only speeds up the search.
+        anchor_N_K: the truth as predicted before any answer; the model's own opinion by default.
+    """
     _n, _k, _ = evidence.columns_N_K_D.shape
     truth_columns_N_K_D = np.concatenate([evidence.columns_N_K_D, evidence.effects_N_K_S], axis=2)
     variance_D = np.concatenate([priors.columns_D, priors.better_S])
@@ -107,8 +125,9 @@ def fit_theory(
     )
     weak_columns = _weak_columns(evidence.effects_N_K_S[labelled_L], bias_N_K_J[labelled_L])
     weak_logit = Logit(np.zeros(len(weak_variance_J)), np.diag(1 / np.sqrt(weak_variance_J)))
-    intent = INTENT_START
     student_N_K = softmax(evidence.opinion_N_K, axis=1)
+    anchor_N_K = student_N_K if anchor_N_K is None else anchor_N_K
+    intent = _intent_accuracy(student_N_K, evidence.intended_N)
     truth_logit: Logit | None = start.truth if start and len(start.truth.theta_D) == len(variance_D) else None
     if truth_logit is not None:
         student_N_K = truth_logit.probabilities(truth_columns_N_K_D, evidence.opinion_N_K)
@@ -116,9 +135,10 @@ def fit_theory(
     for _ in range(rounds):
         likelihood_N_K = _log_likelihood(evidence, weak_logit, intent, bias_N_K_J)
         targets_N_K = _posterior(student_N_K, likelihood_N_K, evidence.group_N)
-        intent = _intent_accuracy(targets_N_K, evidence.intended_N)
         if len(labelled_L):
-            weak_logit = _fit_weak(weak_columns, targets_N_K[labelled_L], evidence.weak_N[labelled_L], weak_variance_J)
+            answers_N_Y = _answer_likelihood(evidence, weak_logit, bias_N_K_J)
+            judged_N_K = _posterior(anchor_N_K, answers_N_Y, evidence.group_N)
+            weak_logit = _fit_weak(weak_columns, judged_N_K[labelled_L], evidence.weak_N[labelled_L], weak_variance_J)
         truth_logit = fit_logit(
             truth_columns_N_K_D,
             targets_N_K,
@@ -146,23 +166,29 @@ def _posterior(student_N_K: Array, likelihood_N_K: Array, group_N: NDArray[np.in
 
 def _log_likelihood(evidence: Evidence, weak: Logit, intent: float, bias_N_K_J: Array) -> Array:
     """loglik_N_Y of each possible truth y: of the answer, and of the label the case was meant to have."""
-    n, k = evidence.opinion_N_K.shape
-    loglik_N_Y = np.zeros((n, k))
-    labelled_L = np.flatnonzero(evidence.weak_N != NONE)
-    scores_L_Y_K = _weak_scores(weak.theta_D, evidence.effects_N_K_S[labelled_L], bias_N_K_J[labelled_L])
-    logp_L_Y_K = log_softmax(scores_L_Y_K, axis=2)
-    loglik_N_Y[labelled_L] += np.take_along_axis(logp_L_Y_K, evidence.weak_N[labelled_L][:, None, None], axis=2)[..., 0]
+    k = evidence.opinion_N_K.shape[1]
+    loglik_N_Y = _answer_likelihood(evidence, weak, bias_N_K_J)
     meant_I = np.flatnonzero(evidence.intended_N != NONE)
     loglik_N_Y[meant_I] += np.log((1 - intent) / (k - 1))
     loglik_N_Y[meant_I, evidence.intended_N[meant_I]] += np.log(intent) - np.log((1 - intent) / (k - 1))
     return loglik_N_Y
 
 
-def _intent_accuracy(targets_N_K: Array, intended_N: NDArray[np.int64]) -> float:
-    """Posterior mean of P(a written case has the label it was meant to have), kept off 0 and 1."""
+def _answer_likelihood(evidence: Evidence, weak: Logit, bias_N_K_J: Array) -> Array:
+    """loglik_N_Y of the supervisor's answers; 0 where there is none."""
+    loglik_N_Y = np.zeros(evidence.opinion_N_K.shape)
+    labelled_L = np.flatnonzero(evidence.weak_N != NONE)
+    scores_L_Y_K = _weak_scores(weak.theta_D, evidence.effects_N_K_S[labelled_L], bias_N_K_J[labelled_L])
+    logp_L_Y_K = log_softmax(scores_L_Y_K, axis=2)
+    loglik_N_Y[labelled_L] += np.take_along_axis(logp_L_Y_K, evidence.weak_N[labelled_L][:, None, None], axis=2)[..., 0]
+    return loglik_N_Y
+
+
+def _intent_accuracy(opinion_N_K: Array, intended_N: NDArray[np.int64]) -> float:
+    """P(a written case has the label it was meant to have): how often the model, asked plainly, says so too."""
     meant_I = np.flatnonzero(intended_N != NONE)
-    right = targets_N_K[meant_I, intended_N[meant_I]].sum()
-    chance = 1.0 / targets_N_K.shape[1]
+    right = (opinion_N_K[meant_I].argmax(axis=1) == intended_N[meant_I]).sum()
+    chance = 1.0 / opinion_N_K.shape[1]
     mean = (right + INTENT_START * INTENT_WEIGHT) / (len(meant_I) + INTENT_WEIGHT)
     return float(np.clip(mean, chance, 0.98))
 

@@ -25,7 +25,8 @@ SHORTEST, LONGEST = 25, 160
 """Length in characters of the pool cases that are shown as examples."""
 MAX_TOKENS = 36
 TEMPERATURE = 0.9
-BATCH = 32
+CONTINUATIONS = 4
+"""Cases sampled from one prompt."""
 SUREST = 0.15
 """Share of the pool from which examples are drawn: the cases the student is surest of."""
 
@@ -56,24 +57,28 @@ def write_cases(
         return []
     prompt = load_prompt("write_case")
     options = task.cases[0].options
-    written: list[Written] = []
-    per_option = -(-n // len(options))
-    for start in range(0, per_option, BATCH):
+    prompts, intended_of = [], []
+    # Few continuations of many prompts: what a small model writes varies with the examples it is shown.
+    for _ in range(-(-n // (len(options) * CONTINUATIONS))):
         examples = _examples(task, truth_N_K, rng)
         for intended, option in enumerate(options):
-            request = SamplingRequest(
-                prompts=(prompt.render(noun=task.noun, question=task.question, examples=examples, option=option),),
-                n=min(BATCH, per_option - start),
-                max_tokens=MAX_TOKENS,
-                temperature=TEMPERATURE,
-                top_p=0.95,
-                stop=("\n",),
-                seed=int(rng.integers(2**31)),
-            )
-            for completion in model.sample(request)[0]:
-                case = _case(completion.text.strip().strip('"'), options)
-                if completion.finished and _usable(task, case, seen):
-                    written.append(Written(case, intended=intended))
+            prompts.append(prompt.render(noun=task.noun, question=task.question, examples=examples, option=option))
+            intended_of.append(intended)
+    request = SamplingRequest(
+        prompts=tuple(prompts),
+        n=CONTINUATIONS,
+        max_tokens=MAX_TOKENS,
+        temperature=TEMPERATURE,
+        top_p=0.95,
+        stop=("\n",),
+        seed=int(rng.integers(2**31)),
+    )
+    written: list[Written] = []
+    for intended, completions in zip(intended_of, model.sample(request), strict=True):
+        for completion in completions:
+            case = _case(completion.text.strip().strip('"'), options)
+            if completion.finished and _usable(task, case, seen):
+                written.append(Written(case, intended=intended))
     return written
 
 

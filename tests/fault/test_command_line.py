@@ -68,3 +68,40 @@ def test_a_truncated_line_is_named(cases_file: Callable[..., Path], capsys: pyte
     code, shown = outcome(capsys, "run", "--task", str(path), "--supervisor", "column:loud-lover", "--budget", "40")
     assert code == 2
     assert "line 160" in shown
+
+
+def _rows(change: Callable[[list[dict[str, object]]], None]) -> list[dict[str, object]]:
+    made = rows()
+    change(made)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda made: made[7].update(id=made[3]["id"]), "line 8"),
+        (lambda made: made[5].update(options=["negative", "positive", "mixed"]), "line 6"),
+        (lambda made: made[4].update(gold=5), "line 5"),
+        (lambda made: made[2].update(options=["yes"]), "line 3"),
+        (lambda made: made[1].update(split="train"), "line 2"),
+        (lambda made: [row.update(split="test") for row in made], "pool is empty"),
+    ],
+)
+def test_cases_that_cannot_be_used_are_named(
+    change: Callable[[list[dict[str, object]]], None], message: str,
+    cases_file: Callable[..., Path], capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    path = cases_file(_rows(change))
+    code, shown = outcome(capsys, "run", "--task", str(path), "--supervisor", "column:loud-lover", "--budget", "40")
+    assert code == 2
+    assert message in shown
+
+
+def test_text_that_is_not_utf8_is_named(cases_file: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
+    path = cases_file()
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[10] = lines[10].replace(b"the", b"th\xe9", 1)
+    path.write_bytes(b"".join(lines))
+    code, shown = outcome(capsys, "run", "--task", str(path), "--supervisor", "column:loud-lover", "--budget", "40")
+    assert code == 2
+    assert "line 11" in shown and "UTF-8" in shown

@@ -64,7 +64,7 @@ def test_intended_labels_are_believed_as_far_as_the_student_agrees() -> None:
     for name, intended in (("honest", honest), ("random", random)):
         written = Evidence(made.columns_N_K_D, made.opinion_N_K, made.effects_N_K_S, none, intended, np.arange(300))
         accuracy[name] = fit_theory(written, priors(1e-4), biases(300, 2)).intent
-    assert accuracy["honest"] > 0.8 > 0.7 > accuracy["random"]
+    assert accuracy["honest"] > 0.75 > 0.6 > accuracy["random"]
 
 
 def test_no_evidence_at_all_is_a_theory_too() -> None:
