@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,6 +55,13 @@ class Lab:
                     f"{self.folder} was started with {name} = {recorded.get(name)!r}, now it is {value!r}. "
                     "Resume with the task and settings it was started with, or choose another --out."
                 )
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Tell whoever watches what is going on, and record how long it took."""
+        self.say(f"round {self.journal.round}/{self.settings.rounds} ▸ {name}")
+        with self.journal.timed(name):
+            yield
 
     def begin_round(self, number: int) -> None:
         """Record that a round starts."""

@@ -36,6 +36,8 @@ TARGETS = 300
 """Pool cases whose truth the experiments are to inform."""
 EDITED_PARENTS = 12
 """Answered cases of which edits are made for each leading set."""
+WORTH_SAYING = 0.1
+"""Least change of a probability that is told to whoever watches."""
 CERTAIN = 0.95
 """A set is killed when "none of these" is this probable, and reported resolved past 1/alpha."""
 
@@ -61,7 +63,8 @@ def scientific(lab: Lab) -> None:
         ask(lab, notebook, candidates, outlook, choices)
         update(lab, notebook)
         publish(lab, notebook)
-        lab.say(round_line(lab, notebook, len(candidates), len(choices)))
+        for line in (round_line(lab, notebook, len(candidates), len(choices)), *moved_lines(lab)):
+            lab.say(line)
     save_student(lab, notebook)
     lab.finish(why)
 
@@ -78,6 +81,28 @@ def round_line(lab: Lab, notebook: Notebook, candidates: int, asked: int) -> str
     )
 
 
+def moved_lines(lab: Lab) -> list[str]:
+    """The hypotheses whose probability changed most in this round, one a line."""
+    born = {e.data["id"]: e.data for e in lab.journal.events("hypothesis-born")}
+    now = [event.data for event in lab.journal.events("belief") if event.round == lab.journal.round]
+    before: Data = {name: data["prior"] for name, data in born.items()}
+    for event in lab.journal.events("belief"):
+        if event.round < lab.journal.round:
+            before |= event.data["posterior"]
+    moves = [
+        (p - before[name], name, belief)
+        for belief in now
+        for name, p in belief["posterior"].items()
+        if name in born and abs(p - before[name]) >= WORTH_SAYING
+    ]
+    return [
+        f'  {belief["set"]} "{born[name]["statement"]}"  {before[name]:.2f} → {belief["posterior"][name]:.2f}   '
+        f"{belief['answers_for']} answers for, {belief['answers_against']} against, "
+        f"{belief['flips']:.0f} labels would flip"
+        for _, name, belief in sorted(moves, key=lambda move: (-abs(move[0]), move[1]))[:2]
+    ]
+
+
 # -- step 1 and 2: hypothesise and cluster -----------------------------------------------------------
 
 
@@ -92,7 +117,7 @@ def hypothesise(lab: Lab, notebook: Notebook) -> list[SubjectCluster]:
     fresh: list[Chain] = []
 
     def sampled() -> list[Chain]:
-        with journal.timed("chains"):
+        with lab.stage("chains"):
             return sample_chains(
                 lab.model,
                 lab.task,
@@ -199,7 +224,7 @@ def write_and_learn(lab: Lab, notebook: Notebook, seen: set[str]) -> None:
     rng = stream(settings.seed, "write", journal.round)
 
     def written() -> Data:
-        with journal.timed("write"):
+        with lab.stage("write"):
             truth_N_K = notebook.truth(lab.task.split(Split.POOL))
             cases = write_cases(lab.model, lab.task, truth_N_K, settings.written, rng, seen)
         return {"cases": [{**case_data(w.case), "intended": w.intended} for w in cases]}
@@ -208,7 +233,7 @@ def write_and_learn(lab: Lab, notebook: Notebook, seen: set[str]) -> None:
         case = Case(data["id"], data["text"], tuple(data["options"]), Split.WRITTEN)
         seen.add(key(case))
         notebook.written[case.id] = Candidate(case, "written", intended=data["intended"])
-    with journal.timed("learn"):
+    with lab.stage("learn"):
         notebook.learn()
 
 
@@ -223,7 +248,7 @@ def look_ahead(lab: Lab, notebook: Notebook, seen: set[str]) -> tuple[list[Candi
     rng = stream(settings.seed, "outlook", lab.journal.round)
     pool = lab.task.split(Split.POOL)
     targets = [pool[int(i)] for i in rng.permutation(len(pool))[:TARGETS]]
-    with lab.journal.timed("outlook"):
+    with lab.stage("outlook"):
         return candidates, notebook.outlook(candidates, targets, rng)
 
 
@@ -247,7 +272,7 @@ def design(lab: Lab, notebook: Notebook, candidates: Sequence[Candidate], outloo
     left = settings.budget - lab.labels_used
     rounds_left = settings.rounds - journal.round + 1
     rng = stream(settings.seed, "design", journal.round)
-    with journal.timed("design"):
+    with lab.stage("design"):
         choices = choose(
             candidates, outlook, priorities, notebook.beliefs, -(-left // rounds_left), settings.a_min, rng
         )
@@ -270,7 +295,7 @@ def ask(
     for choice in choices:
         data = experiment_data(lab, notebook, candidates[choice.candidate], outlook, choice)
         experiments.append(lab.journal.note("experiment", **data))
-    with lab.journal.timed("ask"):
+    with lab.stage("ask"):
         answers = lab.ask(experiments)
     for choice, weak in zip(choices, answers, strict=True):
         notebook.record(candidates[choice.candidate], weak)
@@ -303,7 +328,7 @@ def experiment_data(lab: Lab, notebook: Notebook, candidate: Candidate, outlook:
 
 def update(lab: Lab, notebook: Notebook) -> None:
     """Update every belief on all answers, let surprises propose new sets, and refit the theories."""
-    with lab.journal.timed("update"):
+    with lab.stage("update"):
         notebook.learn()
         notebook.update_beliefs()
         cases = notebook.answered()

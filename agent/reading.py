@@ -73,11 +73,16 @@ def read_run(folder: Path) -> RunView:
     """The view of a run folder; raises ``InputError`` when it isn't one."""
     view = RunView()
     for event in read_events(folder):
-        view.counts[event.kind] = view.counts.get(event.kind, 0) + 1
-        reader = _READERS.get(event.kind)
-        if reader is not None:
-            reader(view, event)
+        apply_event(view, event)
     return view
+
+
+def apply_event(view: RunView, event: Event) -> None:
+    """Take one more event into the view."""
+    view.counts[event.kind] = view.counts.get(event.kind, 0) + 1
+    reader = _READERS.get(event.kind)
+    if reader is not None:
+        reader(view, event)
 
 
 def _started(view: RunView, event: Event) -> None:

@@ -125,13 +125,13 @@ def run_experiment(settings: Settings, folder: Path, twins: tuple[str, ...], say
         if place is not folder:
             place.mkdir(parents=True, exist_ok=True)
             write_config(mine, place, ())
-        say(name)
         run_method(mine, place, bench, say)
 
 
 def run_method(settings: Settings, folder: Path, bench: Workbench, say: Say) -> None:
     """Run one method in its folder, from the start or from where its log ends."""
     with Journal(folder) as journal:
+        say(f"{settings.method} ▸ the strong model reads the pool (once; what it sees is kept)")
         lab = Lab(
             settings=settings,
             task=bench.loaded.task,

@@ -125,6 +125,19 @@ def bench(
 
 
 @app.command()
+def view(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A run folder, or a folder of them.")] = Path("runs"),
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 0,
+    host: Annotated[str, typer.Option(help="Another address than loopback needs --expose too.")] = "127.0.0.1",
+    expose: Annotated[bool, typer.Option("--expose", help="Allow an address that others can reach.")] = False,
+) -> None:
+    """Look at hypothesis logs and comparisons in a browser."""
+    from askew.agent.cli.viewing import view_command
+
+    view_command(folder, host, port, expose)
+
+
+@app.command()
 def doctor(json_: Json = False) -> None:
     """Check that everything a run needs is here."""
     from askew.agent.cli.checkup import doctor_command

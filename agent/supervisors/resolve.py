@@ -13,6 +13,7 @@ from importlib.metadata import entry_points
 from askew.agent.config import Settings
 from askew.agent.supervisors.base import Supervisor
 from askew.agent.supervisors.column import ColumnSupervisor
+from askew.agent.supervisors.human import HumanSupervisor
 from askew.agent.supervisors.plugin import checked_supervisor, load_plugin
 from askew.errors import InputError
 from askew.registry import Registry
@@ -42,6 +43,9 @@ def _column(rater: str, task: Task, _: Settings) -> Supervisor:
 
 SUPERVISORS.add("column", SupervisorKind("column:NAME", "labels recorded in the file of cases", _column))
 SUPERVISORS.add("recorded", SupervisorKind("recorded:NAME", "one recorded human rater of the task", _column))
+SUPERVISORS.add(
+    "human", SupervisorKind("human", "a person at this terminal", lambda _, task, __: HumanSupervisor(task.question))
+)
 SUPERVISORS.add("model", SupervisorKind("model:NAME[:probe|lora|full]", "a smaller model trained on split 'weak'"))
 SUPERVISORS.add(
     "planted",
