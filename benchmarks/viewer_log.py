@@ -36,7 +36,7 @@ def main() -> None:
         opened = time.perf_counter() - start
         assert run is not None
         start = time.perf_counter()
-        hits = run.search("praise 99998")
+        hits = run.search("number 99997")
         searched = time.perf_counter() - start
         print(
             json.dumps(
