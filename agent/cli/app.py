@@ -100,12 +100,16 @@ def inspect(
     folder: RunFolder,
     set_: Annotated[str | None, typer.Option("--set", help="One hypothesis set, in full.")] = None,
     case: Annotated[str | None, typer.Option("--case", help="Everything about one case.")] = None,
+    follow: Annotated[bool, typer.Option("--follow", help="Tell what happens, until the run is finished.")] = False,
     json_: Json = False,
 ) -> None:
     """What was believed, why each case was asked, and what changed."""
-    from askew.agent.cli.inspecting import inspect_command
+    from askew.agent.cli.inspecting import follow_command, inspect_command
 
-    inspect_command(folder, set_, case, json_)
+    if follow:
+        follow_command(folder)
+    else:
+        inspect_command(folder, set_, case, json_)
 
 
 @app.command()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 import typer
 
 from askew.agent.cli.display import show_table
-from askew.agent.journal import Data
+from askew.agent.journal import Data, Event, read_events
 from askew.agent.reading import RunView, SetView, read_run
 from askew.errors import InputError
 
@@ -27,6 +28,40 @@ def inspect_command(folder: Path, set_id: str | None, case_id: str | None, as_js
         typer.echo(json.dumps(_run_data(view), indent=2))
     else:
         _show_run(view)
+
+
+def follow_command(folder: Path, pause: float = 1.0) -> None:
+    """Print what a running experiment records, as it records it, until it is finished."""
+    told = 0
+    while True:
+        events = list(read_events(folder))
+        for event in events[told:]:
+            line = _told(event)
+            if line:
+                typer.echo(f"round {event.round}  {line}")
+            if event.kind == "run-finished":
+                return
+        told = len(events)
+        time.sleep(pause)
+
+
+def _told(event: Event) -> str | None:
+    """One line on an event that a person would want to hear of."""
+    data = event.data
+    if event.kind == "chain":
+        return f"thinks about {data['case']}: " + (data["malformed"] or "; ".join(s["subject"] for s in data["steps"]))
+    if event.kind == "hypothesis-born":
+        return f"{data['id']} born: {_short(data['statement'], 110)}"
+    if event.kind == "hypothesis-killed":
+        return f"{data['set']} killed: {data['why']}"
+    if event.kind == "experiment":
+        return f"asks {data['id']} about {data['set'] or 'the truth'}: {_short(data['case']['text'])}"
+    if event.kind == "answer":
+        return f"{data['experiment']} answered: {'unsure' if data['weak'] is None else data['weak']}"
+    if event.kind == "belief":
+        name, p = max(data["posterior"].items(), key=lambda item: float(item[1]))
+        return f"{data['set']}: {name} {p:.2f}, {data['answers_for']} for, {data['answers_against']} against"
+    return f"finished: {data['why']}" if event.kind == "run-finished" else None
 
 
 def _set(view: RunView, set_id: str) -> SetView:

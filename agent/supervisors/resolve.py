@@ -52,7 +52,6 @@ SUPERVISORS.add(
     SupervisorKind("planted:NAME@STRENGTH+NAME@STRENGTH", "follows the truth except for named, systematic mistakes"),
 )
 SUPERVISORS.add("simulated", SupervisorKind("simulated:PATTERN@ACCURACY", "one accuracy, different patterns of error"))
-SUPERVISORS.add("trap", SupervisorKind("trap:SUPERVISOR", "another supervisor, its answer written into every text"))
 
 
 def kind_of(spec: str) -> str | None:
