@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -47,21 +48,26 @@ def follow_command(folder: Path, pause: float = 1.0) -> None:
 
 def _told(event: Event) -> str | None:
     """One line on an event that a person would want to hear of."""
-    data = event.data
-    if event.kind == "chain":
-        return f"thinks about {data['case']}: " + (data["malformed"] or "; ".join(s["subject"] for s in data["steps"]))
-    if event.kind == "hypothesis-born":
-        return f"{data['id']} born: {_short(data['statement'], 110)}"
-    if event.kind == "hypothesis-killed":
-        return f"{data['set']} killed: {data['why']}"
-    if event.kind == "experiment":
-        return f"asks {data['id']} about {data['set'] or 'the truth'}: {_short(data['case']['text'])}"
-    if event.kind == "answer":
-        return f"{data['experiment']} answered: {'unsure' if data['weak'] is None else data['weak']}"
-    if event.kind == "belief":
-        name, p = max(data["posterior"].items(), key=lambda item: float(item[1]))
-        return f"{data['set']}: {name} {p:.2f}, {data['answers_for']} for, {data['answers_against']} against"
-    return f"finished: {data['why']}" if event.kind == "run-finished" else None
+    tell = _TOLD.get(event.kind)
+    return tell(event.data) if tell else None
+
+
+def _told_belief(data: Data) -> str:
+    name, p = max(data["posterior"].items(), key=lambda item: float(item[1]))
+    return f"{data['set']}: {name} {p:.2f}, {data['answers_for']} for, {data['answers_against']} against"
+
+
+_TOLD: dict[str, Callable[[Data], str]] = {
+    "chain": lambda data: (
+        f"thinks about {data['case']}: {data['malformed'] or '; '.join(_short(s['subject']) for s in data['steps'])}"
+    ),
+    "hypothesis-born": lambda data: f"{data['id']} born: {_short(data['statement'], 110)}",
+    "hypothesis-killed": lambda data: f"{data['set']} killed: {data['why']}",
+    "experiment": lambda data: f"asks {data['id']} about {data['set'] or 'the truth'}: {_short(data['case']['text'])}",
+    "answer": lambda data: f"{data['experiment']} answered: {'unsure' if data['weak'] is None else data['weak']}",
+    "belief": _told_belief,
+    "run-finished": lambda data: f"finished: {data['why']}",
+}
 
 
 def _set(view: RunView, set_id: str) -> SetView:
