@@ -28,9 +28,10 @@ class Logit:
     theta_D: Array
     precision_factor_D_D: Array
 
-    def probabilities(self, columns_N_K_D: Array, offset_N_K: Array) -> Array:
-        """p_N_K of the options, at the posterior mode."""
-        p_N_K: Array = softmax(columns_N_K_D @ self.theta_D + offset_N_K, axis=1)
+    def probabilities(self, columns_N_K_D: Array, offset_N_K: Array | None = None) -> Array:
+        """p_N_K of the options, at the posterior mode; the offset is 0 by default."""
+        scores_N_K = columns_N_K_D @ self.theta_D
+        p_N_K: Array = softmax(scores_N_K if offset_N_K is None else scores_N_K + offset_N_K, axis=1)
         return p_N_K
 
     def draws(self, n: int, rng: np.random.Generator) -> Array:

@@ -59,14 +59,32 @@ def parse_event(line: str, where: str) -> Event:
 
 def read_events(folder: Path) -> Iterator[Event]:
     """Every complete event of a run folder. A last line that was cut off by a crash is left out."""
-    path = folder / EVENTS
-    if not path.is_file():
-        raise InputError(f"{folder} is not a run folder: expected {EVENTS} in it. 'askew run --out DIR' makes one.")
-    with path.open("rb") as file:
-        for number, raw in enumerate(file, start=1):
-            if not raw.endswith(b"\n"):
-                return
-            yield parse_event(raw.decode("utf-8"), f"{path}, line {number}")
+    return LogReader(folder).fresh()
+
+
+@dataclass
+class LogReader:
+    """Reads a log that may still be growing: each call of :meth:`fresh` gives what was appended since the last."""
+
+    folder: Path
+    offset: int = 0
+    lines: int = 0
+
+    def fresh(self) -> Iterator[Event]:
+        """The next complete events; raises ``InputError`` when the folder holds no log."""
+        path = self.folder / EVENTS
+        if not path.is_file():
+            raise InputError(
+                f"{self.folder} is not a run folder: expected {EVENTS} in it. 'askew run --out DIR' makes one."
+            )
+        with path.open("rb") as file:
+            file.seek(self.offset)
+            for raw in file:
+                if not raw.endswith(b"\n"):
+                    return
+                self.offset += len(raw)
+                self.lines += 1
+                yield parse_event(raw.decode("utf-8"), f"{path}, line {self.lines}")
 
 
 @dataclass

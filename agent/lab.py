@@ -87,7 +87,7 @@ class Lab:
 
             def answer(index: int = index, experiment: Data = experiment) -> Data:
                 if not fresh:
-                    cases = [case_of(later) for later in experiments[index:]]
+                    cases = [case_from(later["case"]) for later in experiments[index:]]
                     fresh.extend(checked_labels(self.supervisor, cases))
                 weak = fresh[index - len(experiments)]
                 return {
@@ -120,10 +120,14 @@ class Lab:
         self.journal.note("run-finished", labels_used=self.labels_used, why=why)
 
 
-def case_of(experiment: Data) -> Case:
-    """The case as the supervisor sees it: id, text and options, and not where it comes from."""
-    case = experiment["case"]
-    return Case(case["id"], case["text"], tuple(case["options"]))
+def case_data(case: Case) -> Data:
+    """A case as a record of the log: as the supervisor sees it, and not where it comes from."""
+    return {"id": case.id, "text": case.text, "options": list(case.options)}
+
+
+def case_from(data: Data, split: Split = Split.POOL) -> Case:
+    """The case in a record of the log."""
+    return Case(data["id"], data["text"], tuple(data["options"]), split)
 
 
 def rounded(array: Array) -> list[list[float]]:

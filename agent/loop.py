@@ -12,12 +12,13 @@ from safetensors.numpy import save_file
 
 from askew.agent.belief import SetBelief
 from askew.agent.cluster import SubjectCluster, claims_of, cluster_subjects
+from askew.agent.conditional_logit import Array
 from askew.agent.design import Candidate, Choice, Outlook, Priority, choose, prioritise
 from askew.agent.ground import Grounder
 from askew.agent.hypothesise import Chain, informative_cases, sample_chains
 from askew.agent.infogain import expected_flips
 from askew.agent.journal import Data
-from askew.agent.lab import PREDICTED, Lab, rounded
+from askew.agent.lab import PREDICTED, Lab, case_data, rounded
 from askew.agent.notebook import Notebook
 from askew.agent.sets import (
     LARGEST_NUMBER_OF_SETS,
@@ -28,18 +29,15 @@ from askew.agent.sets import (
     make_set,
 )
 from askew.agent.supervisors.base import answers_new_cases
-from askew.agent.write import Written, edits_for, key, write_cases
+from askew.agent.telling import tell_round
+from askew.agent.write import Written, edits_for, key, written_cases
 from askew.seeds import stream, stream_seed
-from askew.tasks.case import Case, Split
+from askew.tasks.case import Split
 
 TARGETS = 300
 """Pool cases whose truth the experiments are to inform."""
 EDITED_PARENTS = 12
 """Answered cases of which edits are made for each leading set."""
-WORTH_SAYING = 0.1
-"""Least change of a probability that is told to whoever watches."""
-CERTAIN = 0.95
-"""A set is killed when "none of these" is this probable, and reported resolved past 1/alpha."""
 
 
 def scientific(lab: Lab) -> None:
@@ -63,44 +61,9 @@ def scientific(lab: Lab) -> None:
         ask(lab, notebook, candidates, outlook, choices)
         update(lab, notebook)
         publish(lab, notebook)
-        for line in (round_line(lab, notebook, len(candidates), len(choices)), *moved_lines(lab)):
-            lab.say(line)
+        tell_round(lab, len(notebook.sets), len(candidates), len(choices))
     save_student(lab, notebook)
     lab.finish(why)
-
-
-def round_line(lab: Lab, notebook: Notebook, candidates: int, asked: int) -> str:
-    """What happened in this round, in one line."""
-    here = [event for event in lab.journal.events() if event.round == lab.journal.round]
-    chains = [event for event in here if event.kind == "chain"]
-    malformed = sum(event.data["malformed"] is not None for event in chains)
-    new = len({event.data["set"] for event in here if event.kind == "hypothesis-born"})
-    return (
-        f"round {lab.journal.round}/{lab.settings.rounds} ▸ {len(chains)} chains ({malformed} malformed) ▸ "
-        f"{len(notebook.sets)} sets, {new} new ▸ asked {asked} of {candidates} candidates ▸ updated ▸ retrained"
-    )
-
-
-def moved_lines(lab: Lab) -> list[str]:
-    """The hypotheses whose probability changed most in this round, one a line."""
-    born = {e.data["id"]: e.data for e in lab.journal.events("hypothesis-born")}
-    now = [event.data for event in lab.journal.events("belief") if event.round == lab.journal.round]
-    before: Data = {name: data["prior"] for name, data in born.items()}
-    for event in lab.journal.events("belief"):
-        if event.round < lab.journal.round:
-            before |= event.data["posterior"]
-    moves = [
-        (p - before[name], name, belief)
-        for belief in now
-        for name, p in belief["posterior"].items()
-        if name in born and abs(p - before[name]) >= WORTH_SAYING
-    ]
-    return [
-        f'  {belief["set"]} "{born[name]["statement"]}"  {before[name]:.2f} → {belief["posterior"][name]:.2f}   '
-        f"{belief['answers_for']} answers for, {belief['answers_against']} against, "
-        f"{belief['flips']:.0f} labels would flip"
-        for _, name, belief in sorted(moves, key=lambda move: (-abs(move[0]), move[1]))[:2]
-    ]
 
 
 # -- step 1 and 2: hypothesise and cluster -----------------------------------------------------------
@@ -223,16 +186,11 @@ def write_and_learn(lab: Lab, notebook: Notebook, seen: set[str]) -> None:
     settings, journal = lab.settings, lab.journal
     rng = stream(settings.seed, "write", journal.round)
 
-    def written() -> Data:
-        with lab.stage("write"):
-            truth_N_K = notebook.truth(lab.task.split(Split.POOL))
-            cases = write_cases(lab.model, lab.task, truth_N_K, settings.written, rng, seen)
-        return {"cases": [{**case_data(w.case), "intended": w.intended} for w in cases]}
+    def truth() -> Array:
+        return notebook.truth(lab.task.split(Split.POOL))
 
-    for data in journal.fact("written", written)["cases"]:
-        case = Case(data["id"], data["text"], tuple(data["options"]), Split.WRITTEN)
-        seen.add(key(case))
-        notebook.written[case.id] = Candidate(case, "written", intended=data["intended"])
+    for w in written_cases(lab, truth, settings.written, rng, seen):
+        notebook.written[w.case.id] = Candidate(w.case, "written", intended=w.intended)
     with lab.stage("learn"):
         notebook.learn()
 
@@ -404,8 +362,3 @@ def save_student(lab: Lab, notebook: Notebook) -> None:
     folder.mkdir(exist_ok=True)
     arrays = {"truth": notebook.theory.truth.theta_D, "weak": notebook.theory.weak.theta_D}
     save_file({**arrays, **lab.representation.arrays()}, folder / "heads.safetensors")
-
-
-def case_data(case: Case) -> Data:
-    """A case as a record of the log."""
-    return {"id": case.id, "text": case.text, "options": list(case.options)}

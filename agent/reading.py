@@ -85,6 +85,38 @@ def apply_event(view: RunView, event: Event) -> None:
         reader(view, event)
 
 
+def run_data(view: RunView) -> Data:
+    """A run as JSON."""
+    return {
+        "run": view.started,
+        "finished": view.finished,
+        "rounds": view.rounds,
+        "events": view.counts,
+        "sets": [set_data(view, s) for s in view.sets.values()],
+        "theory": view.theory,
+        "theories": view.theories,
+        "believed": view.believed,
+        "experiments": list(view.experiments.values()),
+    }
+
+
+def set_data(view: RunView, shown: SetView) -> Data:
+    """A hypothesis set as JSON, with the experiments that were about it."""
+    return {
+        "id": shown.id,
+        "subject": shown.subject,
+        "why": shown.why,
+        "grounder": shown.grounder,
+        "hypotheses": list(shown.hypotheses.values()),
+        "posterior": shown.posterior,
+        "history": shown.history,
+        "priority": shown.priority,
+        "merged": shown.merged,
+        "killed": shown.killed,
+        "experiments": [view.experiments[e] for e in shown.experiments],
+    }
+
+
 def _started(view: RunView, event: Event) -> None:
     view.started = event.data
 

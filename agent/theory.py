@@ -115,7 +115,6 @@ def fit_theory(
         start: the last theory; it only speeds up the search.
         anchor_N_K: the truth as predicted before any answer; the model's own opinion by default.
     """
-    _n, _k, _ = evidence.columns_N_K_D.shape
     truth_columns_N_K_D = np.concatenate([evidence.columns_N_K_D, evidence.effects_N_K_S], axis=2)
     variance_D = np.concatenate([priors.columns_D, priors.better_S])
     n_effects = evidence.effects_N_K_S.shape[2]
@@ -132,11 +131,11 @@ def fit_theory(
     if truth_logit is not None:
         student_N_K = truth_logit.probabilities(truth_columns_N_K_D, evidence.opinion_N_K)
     targets_N_K = student_N_K
+    intended_N_Y = _intended_likelihood(evidence, intent)
     for _ in range(rounds):
-        likelihood_N_K = _log_likelihood(evidence, weak_logit, intent, bias_N_K_J)
-        targets_N_K = _posterior(student_N_K, likelihood_N_K, evidence.group_N)
+        answers_N_Y = _answer_likelihood(evidence, weak_logit, bias_N_K_J)
+        targets_N_K = _posterior(student_N_K, answers_N_Y + intended_N_Y, evidence.group_N)
         if len(labelled_L):
-            answers_N_Y = _answer_likelihood(evidence, weak_logit, bias_N_K_J)
             judged_N_K = _posterior(anchor_N_K, answers_N_Y, evidence.group_N)
             weak_logit = _fit_weak(weak_columns, judged_N_K[labelled_L], evidence.weak_N[labelled_L], weak_variance_J)
         truth_logit = fit_logit(
@@ -164,13 +163,13 @@ def _posterior(student_N_K: Array, likelihood_N_K: Array, group_N: NDArray[np.in
     return posterior_G_K[member_N]
 
 
-def _log_likelihood(evidence: Evidence, weak: Logit, intent: float, bias_N_K_J: Array) -> Array:
-    """loglik_N_Y of each possible truth y: of the answer, and of the label the case was meant to have."""
+def _intended_likelihood(evidence: Evidence, intent: float) -> Array:
+    """loglik_N_Y of the label each case was meant to have; 0 where it was meant for none."""
     k = evidence.opinion_N_K.shape[1]
-    loglik_N_Y = _answer_likelihood(evidence, weak, bias_N_K_J)
+    loglik_N_Y = np.zeros(evidence.opinion_N_K.shape)
     meant_I = np.flatnonzero(evidence.intended_N != NONE)
-    loglik_N_Y[meant_I] += np.log((1 - intent) / (k - 1))
-    loglik_N_Y[meant_I, evidence.intended_N[meant_I]] += np.log(intent) - np.log((1 - intent) / (k - 1))
+    loglik_N_Y[meant_I] = np.log((1 - intent) / (k - 1))
+    loglik_N_Y[meant_I, evidence.intended_N[meant_I]] = np.log(intent)
     return loglik_N_Y
 
 

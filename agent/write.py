@@ -15,6 +15,8 @@ import numpy as np
 
 from askew.agent.conditional_logit import Array
 from askew.agent.hypotheses import Grounding
+from askew.agent.journal import Data
+from askew.agent.lab import Lab, case_data, case_from
 from askew.agent.models.base import LanguageModel, SamplingRequest
 from askew.prompts.loader import load_prompt
 from askew.tasks.attributes import ATTRIBUTES
@@ -79,6 +81,22 @@ def write_cases(
             case = _case(completion.text.strip().strip('"'), options)
             if completion.finished and _usable(task, case, seen):
                 written.append(Written(case, intended=intended))
+    return written
+
+
+def written_cases(
+    lab: Lab, truth: Callable[[], Array], n: int, rng: np.random.Generator, seen: set[str]
+) -> list[Written]:
+    """:func:`write_cases` as a recorded fact. ``truth`` gives truth_N_K of the pool, where anything is sampled."""
+
+    def compute() -> Data:
+        with lab.stage("write"):
+            cases = write_cases(lab.model, lab.task, truth(), n, rng, seen)
+        return {"cases": [{**case_data(w.case), "intended": w.intended} for w in cases]}
+
+    recorded = lab.journal.fact("written", compute)["cases"]
+    written = [Written(case_from(data, Split.WRITTEN), intended=data["intended"]) for data in recorded]
+    seen.update(key(w.case) for w in written)
     return written
 
 

@@ -21,7 +21,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from askew.agent.config import Settings
-from askew.agent.journal import EVENTS, TIMINGS
+from askew.agent.journal import TIMINGS
 from askew.errors import AskewError, InputError
 from askew.evals.compare import Comparison, compare
 from askew.evals.grade import GradedRun, grade
@@ -66,8 +66,8 @@ class Suite(BaseModel):
         return trials
 
 
-def read_suite(name: str) -> Suite:
-    """A built-in suite or a TOML file.
+def read_suite(name: str, **overrides: Any) -> Suite:
+    """A built-in suite or a TOML file; ``overrides`` replace what it says, where they aren't ``None``.
 
     Raises ``InputError``: no such suite, or one that can't be used.
     """
@@ -76,7 +76,8 @@ def read_suite(name: str) -> Suite:
     if not path.is_file():
         raise InputError(f"unknown suite {name!r}: expected one of {', '.join(known)}, or a TOML file.")
     try:
-        suite = Suite(**{"name": path.stem, **tomllib.loads(path.read_text(encoding="utf-8"))})
+        given = {option: value for option, value in overrides.items() if value is not None}
+        suite = Suite(**{"name": path.stem, **tomllib.loads(path.read_text(encoding="utf-8")), **given})
         for method in suite.methods:
             _ = METHODS[method]
         suite.trials()
@@ -96,7 +97,7 @@ def run_suite(suite: Suite, out: Path, workers: int, say: Callable[[str], None])
     """Run all cells that aren't finished yet; the cells that failed, with their errors."""
     waiting = []
     for trial in suite.trials():
-        cells = [settings for settings in trial if not _finished(cell_folder(out, settings))]
+        cells = [settings for settings in trial if not is_finished(cell_folder(out, settings))]
         if cells:
             waiting.append(cells)
     failures: list[Failure] = []
@@ -143,16 +144,12 @@ def _failure(settings: Settings, error: Exception) -> Failure:
     return {**cell, "seed": str(settings.seed), "error": f"{type(error).__name__}: {error}"}
 
 
-def _finished(folder: Path) -> bool:
-    return (folder / EVENTS).is_file() and is_finished(folder)
-
-
 def grade_suite(out: Path) -> list[tuple[Comparison, list[GradedRun]]]:
     """Comparisons of all that is finished in ``out``, one for each task and supervisor."""
     groups: dict[tuple[str, str], list[GradedRun]] = {}
     load = cache(load_task)
     for folder in run_folders(out):
-        if _finished(folder):
+        if is_finished(folder):
             settings, _ = read_config(folder)
             groups.setdefault((settings.task, settings.supervisor), []).append(grade(folder, load))
     return [(compare(runs), runs) for runs in groups.values()]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from askew.agent.config import Settings
 from askew.agent.journal import TIMINGS, Event, read_events
+from askew.agent.lab import case_from
 from askew.agent.write import key
 from askew.errors import InputError
 from askew.evals.protocol import read_config
@@ -93,7 +94,7 @@ def _leaks(events: Sequence[Event], test: Sequence[Case]) -> int:
     tested = {key(case) for case in test}
     asked = [event.data["case"] for event in events if event.kind == "experiment"]
     written = [case for event in events if event.kind == "written" for case in event.data["cases"]]
-    return sum(key(Case(c["id"], c["text"], tuple(c["options"]))) in tested for c in [*asked, *written])
+    return sum(key(case_from(c)) in tested for c in [*asked, *written])
 
 
 def _check_fingerprint(folder: Path, loaded: LoadedTask, events: list[Event]) -> None:

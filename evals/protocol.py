@@ -10,8 +10,8 @@ from functools import cached_property
 from pathlib import Path
 
 import askew
-from askew.agent.config import Settings
-from askew.agent.journal import Journal, read_events
+from askew.agent.config import CONFIG, Settings
+from askew.agent.journal import EVENTS, Journal, read_events
 from askew.agent.lab import Lab
 from askew.agent.models.base import LanguageModel
 from askew.agent.models.embedder import Embedder
@@ -28,7 +28,6 @@ from askew.tasks.case import Split
 from askew.tasks.gold import LoadedTask
 from askew.tasks.load import load_task
 
-CONFIG = "config.json"
 TWINS = "twins"
 SMALLEST_FREE_SPACE = 50_000_000
 
@@ -203,5 +202,5 @@ def run_folders(folder: Path) -> list[Path]:
 
 
 def is_finished(folder: Path) -> bool:
-    """Whether the run in ``folder`` came to its end."""
-    return any(event.kind == "run-finished" for event in read_events(folder))
+    """Whether the run in ``folder`` has begun and come to its end."""
+    return (folder / EVENTS).is_file() and any(event.kind == "run-finished" for event in read_events(folder))

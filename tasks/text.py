@@ -11,3 +11,8 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 def without_control(text: str) -> str:
     """The text with control characters replaced by spaces; tabs and line ends stay, CRLF becomes LF."""
     return _CONTROL.sub(" ", text.replace("\r\n", "\n"))
+
+
+def printable(text: str) -> str:
+    """The text for a terminal: whatever could steer one is shown as a replacement character; line ends stay."""
+    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 
 from askew.agent.cli.display import progress
-from askew.agent.cli.running import show_comparison
+from askew.agent.cli.running import separated, show_comparison
 from askew.errors import InputError
 
 
@@ -18,16 +18,9 @@ def bench_command(
 ) -> None:
     """Run what isn't finished yet of a suite, compare, and leave results.json and plots beside the runs."""
     from askew.evals.bench import grade_suite, read_suite, results, run_suite
-    from askew.evals.methods import METHODS
     from askew.evals.plots import draw_curves
 
-    suite = read_suite(name)
-    if seeds is not None:
-        suite.seeds = seeds
-    if methods is not None:
-        suite.methods = [method.strip() for method in methods.split(",") if method.strip()]
-        for method in suite.methods:
-            _ = METHODS[method]
+    suite = read_suite(name, seeds=seeds, methods=None if methods is None else separated(methods))
     out = out or Path("runs") / f"bench-{suite.name}"
     if out.exists() and any(out.iterdir()) and not resume:
         raise InputError(f"{out} holds results already: continue them with --resume, or choose another --out.")
@@ -36,7 +29,7 @@ def bench_command(
     for comparison, runs in graded:
         typer.echo(f"{comparison['task']} · {comparison['supervisor']} · {comparison['budget']} labels")
         show_comparison(comparison)
-        draw_curves(runs, out / f"curve-{len(list(out.glob('curve-*.png')))}.png")
+        draw_curves(runs, runs[0].folder.parent / "curve.png")
     options = f" --seeds {seeds}" if seeds else ""
     options += f" --methods {methods}" if methods else ""
     command = f"askew bench {shlex.quote(name)}{options}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from askew.tasks.text import printable
+
 
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table, as wide as it has to be when the output isn't a terminal."""
@@ -25,7 +27,7 @@ def escaped(text: str) -> str:
     """Text from outside, so that it can't be taken for markup or terminal control."""
     from rich.markup import escape
 
-    return escape("".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text))
+    return escape(printable(text))
 
 
 def progress(text: str) -> None:

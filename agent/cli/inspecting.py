@@ -11,9 +11,10 @@ from typing import Any
 import typer
 
 from askew.agent.cli.display import show_table
-from askew.agent.journal import Data, Event, read_events
-from askew.agent.reading import RunView, SetView, read_run
+from askew.agent.journal import Data, Event, LogReader
+from askew.agent.reading import RunView, SetView, read_run, run_data, set_data
 from askew.errors import InputError
+from askew.tasks.text import printable
 
 
 def inspect_command(folder: Path, set_id: str | None, case_id: str | None, as_json: bool) -> None:
@@ -21,28 +22,26 @@ def inspect_command(folder: Path, set_id: str | None, case_id: str | None, as_js
     view = read_run(folder)
     if set_id is not None:
         found = _set(view, set_id)
-        typer.echo(json.dumps(_set_data(view, found), indent=2)) if as_json else _show_set(view, found)
+        typer.echo(json.dumps(set_data(view, found), indent=2)) if as_json else _show_set(view, found)
     elif case_id is not None:
         data = _case_data(view, case_id)
         typer.echo(json.dumps(data, indent=2)) if as_json else _show_case(view, data)
     elif as_json:
-        typer.echo(json.dumps(_run_data(view), indent=2))
+        typer.echo(json.dumps(run_data(view), indent=2))
     else:
         _show_run(view)
 
 
 def follow_command(folder: Path, pause: float = 1.0) -> None:
     """Print what a running experiment records, as it records it, until it is finished."""
-    told = 0
+    log = LogReader(folder)
     while True:
-        events = list(read_events(folder))
-        for event in events[told:]:
+        for event in log.fresh():
             line = _told(event)
             if line:
-                typer.echo(f"round {event.round}  {line}")
+                typer.echo(f"round {event.round}  {printable(line)}")
             if event.kind == "run-finished":
                 return
-        told = len(events)
         time.sleep(pause)
 
 
@@ -74,36 +73,6 @@ def _set(view: RunView, set_id: str) -> SetView:
     if set_id not in view.sets:
         raise InputError(f"no hypothesis set {set_id!r} in this run: expected one of {', '.join(view.sets) or 'none'}.")
     return view.sets[set_id]
-
-
-def _run_data(view: RunView) -> Data:
-    return {
-        "run": view.started,
-        "finished": view.finished,
-        "rounds": view.rounds,
-        "events": view.counts,
-        "sets": [_set_data(view, s) for s in view.sets.values()],
-        "theory": view.theory,
-        "theories": view.theories,
-        "believed": view.believed,
-        "experiments": list(view.experiments.values()),
-    }
-
-
-def _set_data(view: RunView, shown: SetView) -> Data:
-    return {
-        "id": shown.id,
-        "subject": shown.subject,
-        "why": shown.why,
-        "grounder": shown.grounder,
-        "hypotheses": list(shown.hypotheses.values()),
-        "posterior": shown.posterior,
-        "history": shown.history,
-        "priority": shown.priority,
-        "merged": shown.merged,
-        "killed": shown.killed,
-        "experiments": [view.experiments[e] for e in shown.experiments],
-    }
 
 
 def _case_data(view: RunView, case_id: str) -> Data:
@@ -216,7 +185,7 @@ def _show_case(view: RunView, data: Data) -> None:
     for chain in data["chains"]:
         state = f" (malformed: {chain['malformed']})" if chain["malformed"] else ""
         typer.echo(
-            f"chain {chain['n']}, round {chain['round']}{state}:\n  " + _clean(chain["text"]).replace("\n", "\n  ")
+            f"chain {chain['n']}, round {chain['round']}{state}:\n  " + printable(chain["text"]).replace("\n", "\n  ")
         )
 
 
@@ -228,10 +197,5 @@ def _answer(experiment: Data, view: RunView) -> str:
 
 
 def _short(text: str, length: int = 70) -> str:
-    text = _clean(text).replace("\n", " ")
+    text = printable(text).replace("\n", " ")
     return text if len(text) <= length else text[: length - 1] + "…"
-
-
-def _clean(text: str) -> str:
-    """Text from outside without what could steer a terminal."""
-    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -94,8 +94,13 @@ def _twins(settings: Settings, with_: str | None) -> tuple[str, ...]:
     if with_ is None:
         chosen: tuple[str, ...] = DEFAULT_TWINS if settings.method == "scientific" else BOUNDS
     else:
-        chosen = tuple(name.strip() for name in with_.split(",") if name.strip())
+        chosen = tuple(separated(with_))
     return tuple(name for name in chosen if name != settings.method)
+
+
+def separated(names: str) -> list[str]:
+    """The names of a list that is separated by commas."""
+    return [name.strip() for name in names.split(",") if name.strip()]
 
 
 def _new_folder(settings: Settings) -> Path:

@@ -8,6 +8,7 @@ from typing import TextIO
 
 from askew.errors import SupervisorError
 from askew.tasks.case import Case
+from askew.tasks.text import printable
 
 UNSURE, STOP = {"u", "unsure", "?"}, {"q", "quit"}
 
@@ -30,8 +31,8 @@ class HumanSupervisor:
     def _ask(self, case: Case) -> int | None:
         keys, screen = self._keys or sys.stdin, self._screen or sys.stderr
         self._asked += 1
-        options = "\n".join(f"  {number}  {_clean(option)}" for number, option in enumerate(case.options, start=1))
-        screen.write(f"\n[{self._asked}] {self._question}\n\n{_clean(case.text)}\n\n{options}\n")
+        options = "\n".join(f"  {number}  {printable(option)}" for number, option in enumerate(case.options, start=1))
+        screen.write(f"\n[{self._asked}] {self._question}\n\n{printable(case.text)}\n\n{options}\n")
         while True:
             screen.write(f"1-{len(case.options)}, u for unsure, q to stop: ")
             screen.flush()
@@ -43,8 +44,3 @@ class HumanSupervisor:
                 return None
             if answer.isascii() and answer.isdigit() and 1 <= int(answer) <= len(case.options):
                 return int(answer) - 1
-
-
-def _clean(text: str) -> str:
-    """Text from outside without what could steer a terminal."""
-    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -20,6 +20,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from askew.agent.journal import Data
+from askew.agent.reading import run_data
 from askew.agent.web.guard import Guard
 from askew.agent.web.store import Store, StoredRun
 from askew.errors import AskewError
@@ -91,25 +92,18 @@ class Viewer:
         slug, run = self._run(request)
         chosen = {name: request.query_params.get(name, "") for name in ("source", "set", "answer")}
         rows = [e for e in run.view.experiments.values() if _matches(e, chosen)]
-        page = max(0, _number(request.query_params.get("page")))
         sources = sorted({e["source"] for e in run.view.experiments.values()})
-        pages = [(i + 1, urlencode({**chosen, "page": i}), i == page) for i in range(max(1, -(-len(rows) // PAGE)))]
         return self._page(
-            "experiments.html", slug=slug, run=run, chosen=chosen, sources=sources, total=len(rows),
-            rows=rows[page * PAGE : (page + 1) * PAGE], pages=pages,
+            "experiments.html", slug=slug, run=run, chosen=chosen, sources=sources,
+            **_paged(rows, request, chosen),
         )  # fmt: skip
 
     def chains(self, request: Request) -> Response:
         """Chains of thought, repetition collapsed."""
         slug, run = self._run(request)
         case = request.query_params.get("case") or None
-        page = max(0, _number(request.query_params.get("page")))
         rows = run.collapsed_chains(case)
-        pages = [
-            (i + 1, urlencode({"case": case or "", "page": i}), i == page) for i in range(max(1, -(-len(rows) // PAGE)))
-        ]
-        shown = rows[page * PAGE : (page + 1) * PAGE]
-        return self._page("chains.html", slug=slug, run=run, case=case, total=len(rows), rows=shown, pages=pages)
+        return self._page("chains.html", slug=slug, run=run, case=case, **_paged(rows, request, {"case": case or ""}))
 
     def search(self, request: Request) -> Response:
         """Full-text search."""
@@ -131,14 +125,9 @@ class Viewer:
         return JSONResponse({"events": run.lines, "finished": run.view.finished is not None})
 
     def export_json(self, request: Request) -> Response:
-        """Sets and experiments as JSON."""
+        """What 'askew inspect --json' prints."""
         _, run = self._run(request)
-        sets = [
-            {"id": s.id, "subject": s.subject, "hypotheses": list(s.hypotheses.values()), "history": s.history}
-            for s in run.view.sets.values()
-        ]
-        data = {"run": run.view.started, "sets": sets, "experiments": list(run.view.experiments.values())}
-        return JSONResponse(data, headers={"Content-Disposition": "attachment; filename=askew.json"})
+        return JSONResponse(run_data(run.view), headers={"Content-Disposition": "attachment; filename=askew.json"})
 
     def export_csv(self, request: Request) -> Response:
         """Experiments as CSV."""
@@ -202,6 +191,13 @@ def _matches(experiment: Data, chosen: dict[str, str]) -> bool:
         and chosen["set"] in {"", experiment.get("set") or "truth"}
         and chosen["answer"] in {"", answer}
     )
+
+
+def _paged(rows: Sequence[Data], request: Request, query: dict[str, str]) -> Data:
+    """What a paged template shows: the rows of the page asked for, how many there are, and links to all pages."""
+    page = _number(request.query_params.get("page"))
+    pages = [(i + 1, urlencode({**query, "page": i}), i == page) for i in range(max(1, -(-len(rows) // PAGE)))]
+    return {"total": len(rows), "rows": rows[page * PAGE : (page + 1) * PAGE], "pages": pages}
 
 
 def _number(text: str | None) -> int:

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from askew.agent.journal import EVENTS, Data, parse_event
+from askew.agent.config import CONFIG
+from askew.agent.journal import EVENTS, Data, LogReader
 from askew.agent.reading import RunView, apply_event
-
-CONFIG = "config.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,26 +32,26 @@ class StoredRun:
     folder: Path
     view: RunView = field(default_factory=RunView)
     texts: list[Found] = field(default_factory=list)
-    offset: int = 0
-    lines: int = 0
+    log: LogReader = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.log = LogReader(self.folder)
+
+    @property
+    def lines(self) -> int:
+        """How many events were read so far."""
+        return self.log.lines
 
     def refresh(self) -> StoredRun:
         """Read on from where the last reading ended; a line that is still being written is left for later."""
         path = self.folder / EVENTS
-        if not path.is_file() or path.stat().st_size == self.offset:
+        if not path.is_file():
             return self
-        if path.stat().st_size < self.offset:
-            self.view, self.texts, self.offset, self.lines = RunView(), [], 0, 0
-        with path.open("rb") as file:
-            file.seek(self.offset)
-            for raw in file:
-                if not raw.endswith(b"\n"):
-                    break
-                self.offset += len(raw)
-                self.lines += 1
-                event = parse_event(raw.decode("utf-8"), f"{path}, line {self.lines}")
-                apply_event(self.view, event)
-                self.texts += _texts(event.n, event.kind, event.data)
+        if path.stat().st_size < self.log.offset:
+            self.view, self.texts, self.log = RunView(), [], LogReader(self.folder)
+        for event in self.log.fresh():
+            apply_event(self.view, event)
+            self.texts += _texts(event.n, event.kind, event.data)
         return self
 
     def search(self, query: str, limit: int = 200) -> list[Found]:

@@ -85,7 +85,7 @@ def badge(views: Views) -> Sequence[int]:
 
 
 def typical(views: Views) -> Sequence[int]:
-    """The most typical case of each of ``size`` clusters (Hacohen et al. 2022)."""
+    """The most typical case of each of as many clusters as there are labels (Hacohen et al. 2022)."""
     from sklearn.cluster import KMeans
     from sklearn.neighbors import NearestNeighbors
 
@@ -140,7 +140,7 @@ def run_active(lab: Lab, acquire: Acquire) -> None:
             batch = random_pool(lab)[:size]
         else:
             free = [case for case in pool if case.id not in asked]
-            with lab.journal.timed("acquire"):
+            with lab.stage("acquire"):
                 batch = [free[i] for i in acquire(look(lab, student, free, targets, size, rng))]
         for case, weak in ask_plainly(lab, batch):
             asked[case.id] = case
@@ -162,7 +162,7 @@ def look(
         size=size,
         rng=rng,
         columns_C_K_D=columns_C_K_D,
-        p_C_K=softmax(columns_C_K_D @ student.theta_D, axis=1),
+        p_C_K=student.probabilities(columns_C_K_D),
         p_M_C_K=softmax(np.moveaxis(columns_C_K_D @ theta_M_D.T, 2, 0), axis=2),
         target_M_T_K=softmax(np.moveaxis(columns_T_K_D @ theta_M_D.T, 2, 0), axis=2),
     )

@@ -10,8 +10,7 @@ from scipy.special import softmax
 from askew.agent.conditional_logit import Array
 from askew.agent.journal import Data
 from askew.agent.lab import PREDICTED, Lab
-from askew.agent.loop import case_data
-from askew.agent.write import key, write_cases
+from askew.agent.write import key, written_cases
 from askew.evals.methods.registry import method
 from askew.evals.methods.shared import ask_plainly, fit_labels, publish, random_pool
 from askew.prompts.loader import load_prompt
@@ -78,21 +77,15 @@ def self_generated(lab: Lab, _: LoadedTask) -> None:
 
 def generate(lab: Lab) -> tuple[list[Case], list[int]]:
     """Cases the strong model writes, and the label each was written to have; recorded in the log."""
-    settings, task = lab.settings, lab.task
-    pool = task.split(Split.POOL)
+    settings, pool = lab.settings, lab.task.split(Split.POOL)
 
-    def compute() -> Data:
-        truth_N_K = np.asarray(softmax(lab.representation.opinion(pool), axis=1))
-        n = settings.written * (settings.rounds + 1)
-        seen = {key(case) for case in task.cases}
-        with lab.journal.timed("write"):
-            cases = write_cases(lab.model, task, truth_N_K, n, stream(settings.seed, "self-generated"), seen)
-        return {"cases": [{**case_data(w.case), "intended": w.intended} for w in cases]}
+    def truth() -> Array:
+        return np.asarray(softmax(lab.representation.opinion(pool), axis=1))
 
-    found = lab.journal.fact("written", compute)["cases"]
-    if not found:
+    seen = {key(case) for case in lab.task.cases}
+    rng = stream(settings.seed, "self-generated")
+    written = written_cases(lab, truth, settings.written * (settings.rounds + 1), rng, seen)
+    if not written:
         # Where options vary nothing is written: the student's own reading of the pool stands in.
-        labels_N = lab.representation.opinion(pool).argmax(axis=1)
-        return list(pool), [int(label) for label in labels_N]
-    cases = [Case(item["id"], item["text"], tuple(item["options"]), Split.WRITTEN) for item in found]
-    return cases, [item["intended"] for item in found]
+        return list(pool), [int(label) for label in lab.representation.opinion(pool).argmax(axis=1)]
+    return [w.case for w in written], [w.intended for w in written if w.intended is not None]

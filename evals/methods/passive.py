@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_softmax, softmax
+from scipy.special import softmax
 
 from askew.agent.conditional_logit import Array, Logit, class_columns, fit_logit
 from askew.agent.lab import Lab
 from askew.agent.representation import Representation
 from askew.evals.methods.registry import method
-from askew.evals.methods.shared import fit_labels, fit_targets, one_hot, passive_rounds, predictor, publish
+from askew.evals.methods.shared import fit_labels, fit_targets, one_hot, predictor, run_passive
 from askew.tasks.case import Case, Split
 from askew.tasks.gold import LoadedTask
 
@@ -29,19 +29,14 @@ SURE = 0.5
 @method("passive-naive", "finetune on the weak labels of random pool cases")
 def passive_naive(lab: Lab, _: LoadedTask) -> None:
     """The student trained on what the supervisor said, as it said it."""
-    lab.start()
-    for cases, labels_N in passive_rounds(lab):
-        publish(lab, fit_labels(lab.representation, cases, labels_N))
-    lab.finish("the budget is spent")
+    run_passive(lab, lambda cases, labels_N: fit_labels(lab.representation, cases, labels_N))
 
 
 @method("passive-confidence", "passive finetuning with the auxiliary confidence loss")
 def passive_confidence(lab: Lab, _: LoadedTask) -> None:
     """(1−α)·CE(f, w) + α·CE(f, f̂_t), α rising linearly to its maximum (Burns et al. 2023, appendix A.4)."""
-    lab.start()
-    for cases, labels_N in passive_rounds(lab):
-        publish(lab, confident_fit(lab.representation, cases, one_hot(labels_N, lab.task.n_options)))
-    lab.finish("the budget is spent")
+    k = lab.task.n_options
+    run_passive(lab, lambda cases, labels_N: confident_fit(lab.representation, cases, one_hot(labels_N, k)))
 
 
 def confident_fit(representation: Representation, cases: Sequence[Case], weak_N_K: Array) -> Logit:
@@ -51,11 +46,10 @@ def confident_fit(representation: Representation, cases: Sequence[Case], weak_N_
     the weak label and the student's hardened prediction.
     """
     columns_N_K_D, variance_D = representation.columns(cases), representation.variances()
-    zeros_N_K = np.zeros_like(weak_N_K)
     student: Logit | None = None
     for step in range(STEPS):
         alpha = ALPHA * min(1.0, step / (WARM_UP * STEPS))
-        own_N_K = weak_N_K if student is None else hardened(student.probabilities(columns_N_K_D, zeros_N_K), weak_N_K)
+        own_N_K = weak_N_K if student is None else hardened(student.probabilities(columns_N_K_D), weak_N_K)
         student = fit_logit(
             columns_N_K_D,
             (1 - alpha) * weak_N_K + alpha * own_N_K,
@@ -85,13 +79,14 @@ def hardened(p_N_K: Array, weak_N_K: Array) -> Array:
 @method("passive-confident-only", "passive finetuning on the weak labels that a first student is surest of")
 def passive_confident_only(lab: Lab, _: LoadedTask) -> None:
     """Train, keep the half of the weak labels that the student finds likeliest, train again on those."""
-    lab.start()
-    for cases, labels_N in passive_rounds(lab):
+
+    def learn(cases: Sequence[Case], labels_N: NDArray[np.int64]) -> Logit:
         first = predictor(lab, fit_labels(lab.representation, cases, labels_N))
         likely_N = first(cases)[np.arange(len(cases)), labels_N]
         kept = np.argsort(-likely_N, kind="stable")[: max(1, int(SURE * len(cases)))]
-        publish(lab, fit_labels(lab.representation, [cases[int(i)] for i in kept], labels_N[kept]))
-    lab.finish("the budget is spent")
+        return fit_labels(lab.representation, [cases[int(i)] for i in kept], labels_N[kept])
+
+    run_passive(lab, learn)
 
 
 @method("passive-bootstrap", "passive finetuning through intermediate students (early exits of the strong model)")
@@ -101,17 +96,14 @@ def passive_bootstrap(lab: Lab, _: LoadedTask) -> None:
     The smaller student is the strong model cut at two thirds of its depth; Burns et al. (2023, section
     4.3.1) use smaller models of one family.
     """
-    lab.start()
     pool = lab.task.split(Split.POOL)
-    raw = EarlyExit(lab.representation)
-    for cases, labels_N in passive_rounds(lab):
-        smaller = raw.fit(cases, labels_N)
-        publish(lab, fit_targets(lab.representation, pool, smaller.probabilities(raw.columns(pool), _zeros(pool, lab))))
-    lab.finish("the budget is spent")
+    smaller = EarlyExit(lab.representation)
+    pool_N_K_D = smaller.columns(pool)
 
+    def learn(cases: Sequence[Case], labels_N: NDArray[np.int64]) -> Logit:
+        return fit_targets(lab.representation, pool, smaller.fit(cases, labels_N).probabilities(pool_N_K_D))
 
-def _zeros(cases: Sequence[Case], lab: Lab) -> Array:
-    return np.zeros((len(cases), lab.task.n_options))
+    run_passive(lab, learn)
 
 
 class EarlyExit:
@@ -145,10 +137,7 @@ class EarlyExit:
 @method("passive-probe", "passive finetuning of an ordinary linear probe, its ridge chosen by cross-validation")
 def passive_probe(lab: Lab, _: LoadedTask) -> None:
     """scikit-learn's logistic regression on the raw features; the weak labels choose its penalty."""
-    lab.start()
-    for cases, labels_N in passive_rounds(lab):
-        publish(lab, _Probe(lab.representation, cases, labels_N))
-    lab.finish("the budget is spent")
+    run_passive(lab, lambda cases, labels_N: _Probe(lab.representation, cases, labels_N))
 
 
 class _Probe:
@@ -182,7 +171,7 @@ class _Probe:
         logp = self._model.predict_log_proba(self._rows(cases))
         if self._vary:
             scores_N_K = (logp[:, 1] - logp[:, 0]).reshape(len(cases), k)
-            return np.asarray(softmax(log_softmax(scores_N_K, axis=1), axis=1))
+            return np.asarray(softmax(scores_N_K, axis=1))
         p_N_K = np.zeros((len(cases), k))
         p_N_K[:, self._classes] = np.exp(logp)
         return p_N_K

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from askew.agent.conditional_logit import Array, Logit, fit_logit
-from askew.agent.lab import PREDICTED, Lab
-from askew.agent.loop import case_data
+from askew.agent.lab import PREDICTED, Lab, case_data
 from askew.agent.representation import Representation
 from askew.seeds import stream
 from askew.tasks.case import Case, Split
 
 Predict = Callable[[Sequence[Case]], Array]
 """p_N_K of the truth for cases."""
+
+Learn = Callable[[Sequence[Case], NDArray[np.int64]], Logit | Predict]
+"""From answered cases and their labels_N to a student."""
 
 
 def random_pool(lab: Lab) -> list[Case]:
@@ -38,8 +40,9 @@ def ask_plainly(lab: Lab, cases: Sequence[Case]) -> list[tuple[Case, int | None]
     return list(zip(cases, lab.ask(experiments), strict=True))
 
 
-def passive_rounds(lab: Lab) -> Iterator[tuple[list[Case], NDArray[np.int64]]]:
-    """Ask random pool cases round by round; all answered cases so far with their labels, after each round."""
+def run_passive(lab: Lab, learn: Learn) -> None:
+    """Ask random pool cases round by round, each time training a student on all the answers so far."""
+    lab.start()
     cases: list[Case] = []
     labels: list[int] = []
     queue = random_pool(lab)
@@ -50,7 +53,8 @@ def passive_rounds(lab: Lab) -> Iterator[tuple[list[Case], NDArray[np.int64]]]:
             if weak is not None:
                 cases.append(case)
                 labels.append(weak)
-        yield cases, np.array(labels, dtype=np.int64)
+        publish(lab, learn(cases, np.array(labels, dtype=np.int64)))
+    lab.finish("the budget is spent")
 
 
 def one_hot(labels_N: NDArray[np.int64], k: int) -> Array:
@@ -75,8 +79,7 @@ def predictor(lab: Lab, student: Logit) -> Predict:
     """What a student on the shared features predicts."""
 
     def predict(cases: Sequence[Case]) -> Array:
-        columns_N_K_D = lab.representation.columns(cases)
-        return student.probabilities(columns_N_K_D, np.zeros(columns_N_K_D.shape[:2]))
+        return student.probabilities(lab.representation.columns(cases))
 
     return predict
 
