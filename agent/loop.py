@@ -173,7 +173,8 @@ def make_room(lab: Lab, notebook: Notebook) -> bool:
         return False
     notebook.sets.remove(least)
     del notebook.beliefs[least.id]
-    notebook.theory = None if notebook.theory is None else notebook.learn()
+    if notebook.theory is not None:
+        notebook.learn()
     lab.journal.note("hypothesis-killed", set=least.id, id=least.id, why=f"p(none of these) = {none:.2f}")
     return True
 
@@ -302,6 +303,7 @@ def update(lab: Lab, notebook: Notebook) -> None:
 def log_beliefs(lab: Lab, notebook: Notebook) -> None:
     """Log the posterior of every set, and the mistake theory."""
     assert notebook.theory is not None
+    assert notebook.truth_model is not None
     pool = lab.task.split(Split.POOL)
     for hypothesis_set in notebook.sets:
         belief: SetBelief = notebook.beliefs[hypothesis_set.id]
@@ -321,7 +323,9 @@ def log_beliefs(lab: Lab, notebook: Notebook) -> None:
     lab.journal.note(
         "theory",
         competence=round(notebook.theory.competence, 4),
-        intent=round(notebook.theory.intent, 4),
+        intent=round(notebook.truth_model.intent, 4),
+        trust=round(notebook.truth_model.trust, 4),
+        worth=round(notebook.truth_model.worth, 4),
         mistakes=[
             {"set": s.id, "subject": s.subject, "weight": round(float(w), 4), "sd": round(float(sd), 4)}
             for s, w, sd in zip(notebook.sets, weights_S, deviations_S, strict=True)
@@ -358,7 +362,13 @@ def publish(lab: Lab, notebook: Notebook) -> None:
 def save_student(lab: Lab, notebook: Notebook) -> None:
     """The student's heads as safetensors; the frozen body is the model named in config.json."""
     assert notebook.theory is not None
+    assert notebook.truth_model is not None
     folder = lab.folder / "student"
     folder.mkdir(exist_ok=True)
-    arrays = {"truth": notebook.theory.truth.theta_D, "weak": notebook.theory.weak.theta_D}
+    truth = notebook.truth_model
+    arrays = {
+        "unasked": truth.unasked.theta_D, "leaning": truth.leaning.theta_D, "kept": truth.kept_J,
+        "trust_and_worth": np.array([truth.trust, truth.worth]), "balance": truth.balance_K,
+        "weak": notebook.theory.weak.theta_D,
+    }  # fmt: skip
     save_file({**arrays, **lab.representation.arrays()}, folder / "heads.safetensors")

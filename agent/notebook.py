@@ -10,13 +10,14 @@ from scipy.special import softmax
 
 from askew.agent import belief as beliefs
 from askew.agent.belief import SetBelief
-from askew.agent.conditional_logit import Array
+from askew.agent.conditional_logit import Array, Logit
 from askew.agent.design import Candidate, Outlook
 from askew.agent.ground import Grounder
 from askew.agent.hypotheses import Grounding, HypothesisSet, Kind
-from askew.agent.representation import Representation, biases
-from askew.agent.theory import NONE, Evidence, Priors, Theory, fit_theory
-from askew.tasks.case import Case
+from askew.agent.representation import Representation
+from askew.agent.theory import Answers, Theory, fit_theory
+from askew.agent.truth import INTENT_START, NONE, Heard, Pool, Truth, fit_unasked, hear
+from askew.tasks.case import Case, Split
 
 EFFECT_VARIANCE = 1.0
 """Prior variance of the effect of a subject that certainly matters; scaled by how probable that is."""
@@ -26,7 +27,7 @@ DRAWS = 64
 
 @dataclass
 class Notebook:
-    """The agent's knowledge. ``theory`` is refitted to all of it; ``start`` is the label-free theory."""
+    """The agent's knowledge. ``truth_model`` and ``theory`` are refitted to all of it."""
 
     representation: Representation
     grounder: Grounder
@@ -35,8 +36,8 @@ class Notebook:
     written: dict[str, Candidate] = field(default_factory=dict)
     answers: dict[str, int | None] = field(default_factory=dict)
     asked: dict[str, Candidate] = field(default_factory=dict)
+    truth_model: Truth | None = None
     theory: Theory | None = None
-    start: Theory | None = None
 
     # -- what is known --------------------------------------------------------------------------------
 
@@ -58,66 +59,83 @@ class Notebook:
         self.asked[candidate.case.id] = candidate
         self.answers[candidate.case.id] = weak
 
-    def learn(self) -> Theory:
+    def learn(self) -> None:
         """Refit the truth model and the mistake theory to everything that is known."""
-        known = {**self.written, **{case.id: self.asked[case.id] for case in self.answered()}}
-        cases = [candidate.case for candidate in known.values()]
-        effects_N_K_S = self.grounder.effects(self.groundings, cases)
+        task, sets = self.representation.task, self.sets
+        pool, cases = task.split(Split.POOL), self.answered()
+        weak_L = np.array(self.weak_labels(), dtype=np.int64)
+        variance_D, liked_S = self.representation.variances(), np.array([self._variance(s) for s in sets])
+        if self.written:
+            meant = list(self.written.values())
+            unasked, intent = fit_unasked(
+                *self._seen([candidate.case for candidate in meant]),
+                np.array([_index(candidate.intended) for candidate in meant]),
+                variance_D,
+            )
+        else:
+            unasked, intent = Logit(np.zeros(len(variance_D)), np.diag(1 / np.sqrt(variance_D))), INTENT_START
+        effects_L_K_S = self.grounder.effects(self.groundings, cases)
+        self.truth_model = hear(
+            unasked,
+            intent,
+            Heard(*self._seen(cases), effects_L_K_S, weak_L),
+            Pool(*self._seen(pool), self.grounder.effects(self.groundings, pool)),
+            np.concatenate([variance_D, liked_S]),
+            np.array([self._about_truth(s) for s in sets]),
+            balanced=not task.options_vary,
+        )
         # An edit shares the truth of its parent, so both stand in one group, named by the parent.
-        roots = [candidate.parent or candidate.case.id for candidate in known.values()]
+        roots = [self.asked[case.id].parent or case.id for case in cases]
         number = {root: index for index, root in enumerate(dict.fromkeys(roots))}
-        evidence = Evidence(
-            columns_N_K_D=self.representation.columns(cases),
-            opinion_N_K=self.representation.opinion(cases),
-            effects_N_K_S=effects_N_K_S,
-            weak_N=np.array([_index(self.answers.get(case.id)) for case in cases]),
-            intended_N=np.array([_index(candidate.intended) for candidate in known.values()]),
-            group_N=np.array([number[root] for root in roots]),
+        answers = Answers(
+            self.unasked_truth(cases),
+            effects_L_K_S,
+            self.representation.columns(cases),
+            weak_L,
+            np.array([number[root] for root in roots], dtype=np.int64),
         )
-        anchor_N_K = None if self.start is None else self.unasked_truth(cases)
-        self.theory = fit_theory(evidence, self._priors(), self.bias(cases), start=self.theory, anchor_N_K=anchor_N_K)
-        self.start = self.start or self.theory
-        return self.theory
+        self.theory = fit_theory(answers, liked_S, variance_D)
 
-    def _priors(self) -> Priors:
-        return Priors(
-            columns_D=self.representation.variances(),
-            better_S=np.array([self._variance(s, Kind.BETTER) for s in self.sets]),
-            liked_S=np.array([self._variance(s, Kind.LIKED) for s in self.sets]),
-        )
+    def _seen(self, cases: Sequence[Case]) -> tuple[Array, Array]:
+        """columns_N_K_D and opinion_N_K of the cases."""
+        return self.representation.columns(cases), self.representation.opinion(cases)
 
-    def _variance(self, hypothesis_set: HypothesisSet, kind: Kind) -> float:
+    def _variance(self, hypothesis_set: HypothesisSet) -> float:
+        """Prior variance of the effect of a set's subject: large when it is believed to matter."""
         belief = self.beliefs.get(hypothesis_set.id)
-        probability = belief.probability(kind, hypothesis_set) if belief else 0.1
-        return LEAST_VARIANCE + EFFECT_VARIANCE * probability
+        return LEAST_VARIANCE + EFFECT_VARIANCE * (1.0 - belief.none if belief else 0.1)
+
+    def _about_truth(self, hypothesis_set: HypothesisSet) -> float:
+        """The share of a subject's effect that is about the truth: P(better) among the ways it may matter."""
+        belief = self.beliefs.get(hypothesis_set.id)
+        if belief is None:
+            return 1.0
+        better, liked = (belief.probability(kind, hypothesis_set) for kind in (Kind.BETTER, Kind.LIKED))
+        return better / max(better + liked, 1e-12)
 
     # -- predictions ----------------------------------------------------------------------------------
 
-    def bias(self, cases: Sequence[Case]) -> Array:
-        """bias_N_K_J: columns for what the supervisor answers whatever the case."""
-        return biases(len(cases), self.representation.task.n_options)
-
     def truth(self, cases: Sequence[Case]) -> Array:
         """p_N_K of the truth, as the student predicts it; its own opinion before it has learned."""
-        opinion_N_K = self.representation.opinion(cases)
-        if self.theory is None:
-            return np.asarray(softmax(opinion_N_K, axis=1))
-        effects_N_K_S = self.grounder.effects(self.groundings[: self.theory.n_effects], cases)
-        return self.theory.truth_of(self.representation.columns(cases), opinion_N_K, effects_N_K_S)
+        if self.truth_model is None:
+            return np.asarray(softmax(self.representation.opinion(cases), axis=1))
+        return self.truth_model.of(*self._seen(cases), self._effects(cases))
 
     def unasked_truth(self, cases: Sequence[Case]) -> Array:
         """p_N_K of the truth as predicted before any answer: what the supervisor's answers are judged by."""
-        assert self.start is not None
-        start = self.start
-        no_effects_N_K_S = np.zeros((len(cases), self.representation.task.n_options, start.n_effects))
-        return start.truth_of(self.representation.columns(cases), self.representation.opinion(cases), no_effects_N_K_S)
+        assert self.truth_model is not None
+        return self.truth_model.anchor_of(*self._seen(cases))
 
     def weak(self, cases: Sequence[Case], truth_N_K: Array) -> Array:
         """p_N_K of the supervisor's answer."""
         if self.theory is None:
             return truth_N_K
-        effects_N_K_S = self.grounder.effects(self.groundings[: self.theory.n_effects], cases)
-        return self.theory.weak_of(truth_N_K, effects_N_K_S, self.bias(cases))
+        return self.theory.weak_of(truth_N_K, self._effects(cases), self.representation.columns(cases))
+
+    def _effects(self, cases: Sequence[Case]) -> Array:
+        """effects_N_K_S of the sets that the fitted theories know; later ones are added at the next fit."""
+        assert self.theory is not None
+        return self.grounder.effects(self.groundings[: self.theory.n_effects], cases)
 
     def set_predictions(self, hypothesis_set: HypothesisSet, cases: Sequence[Case]) -> tuple[Array, Array]:
         """q_H_N_K and r_H_N_K of a set's hypotheses, on top of everything believed without the set.
@@ -127,11 +145,10 @@ class Notebook:
         """
         assert self.theory is not None
         theory, truth_N_K = self.theory, self.unasked_truth(cases)
-        groundings = self.groundings[: theory.n_effects]
-        effects_N_K_S = self.grounder.effects(groundings, cases)
-        own = [s for s, grounding in enumerate(groundings) if grounding == hypothesis_set.grounding]
+        effects_N_K_S = self._effects(cases)
+        own = [s for s, known in enumerate(self.groundings[: theory.n_effects]) if known == hypothesis_set.grounding]
         effects_N_K_S[:, :, own] = 0.0
-        weak_N_Y_K = theory.weak_given_truth(effects_N_K_S, self.bias(cases))
+        weak_N_Y_K = theory.weak_given_truth(effects_N_K_S, self.representation.columns(cases))
         effect_N_K = self.grounder.effects([hypothesis_set.grounding], cases)[:, :, 0]
         return beliefs.predictions(hypothesis_set, truth_N_K, weak_N_Y_K, effect_N_K)
 
@@ -145,35 +162,25 @@ class Notebook:
     def outlook(self, candidates: Sequence[Candidate], targets: Sequence[Case], rng: np.random.Generator) -> Outlook:
         """What is expected of every candidate, by the joint posterior and by each set."""
         assert self.theory is not None
+        assert self.truth_model is not None
         cases = [candidate.case for candidate in candidates]
-        truth_C_K = self.truth(cases)
-        groundings = self.groundings[: self.theory.n_effects]
-        effects_C_K_S = self.grounder.effects(groundings, cases)
-        weak_C_Y_K = self.theory.weak_given_truth(effects_C_K_S, self.bias(cases))
-        truth_M_J = self.theory.truth.draws(DRAWS, rng)
-        weak_M_J = self.theory.weak.draws(DRAWS, rng)
-        r_M_C_K = self._truth_draws(cases, effects_C_K_S, truth_M_J)
-        r_M_T_K = self._truth_draws(targets, self.grounder.effects(groundings, targets), truth_M_J)
-        q_M_C_K = np.stack(
-            [
-                np.einsum("cy,cyk->ck", r_C_K, self.theory.weak_given_truth(effects_C_K_S, self.bias(cases), weak_J))
-                for r_C_K, weak_J in zip(r_M_C_K, weak_M_J, strict=True)
-            ]
-        )
+        truth_C_K, effects_C_K_S = self.truth(cases), self._effects(cases)
+        columns_C_K_D = self.representation.columns(cases)
+        weak_C_Y_K = self.theory.weak_given_truth(effects_C_K_S, columns_C_K_D)
+        # What an answer may change is the leaning, and through it the truth of the targets.
+        leaning_M_J = self.truth_model.leaning.draws(DRAWS, rng)
+        columns_C_K_J = np.concatenate([columns_C_K_D, effects_C_K_S], axis=2)
+        seen_T, effects_T_K_S = self._seen(targets), self._effects(targets)
         return Outlook(
             truth_C_K=truth_C_K,
             weak_C_K=np.einsum("cy,cyk->ck", truth_C_K, weak_C_Y_K),
             reliability_C=np.einsum("cy,cyy->c", truth_C_K, weak_C_Y_K),
-            q_M_C_K=q_M_C_K,
-            r_M_T_K=r_M_T_K,
+            q_M_C_K=softmax(np.moveaxis(columns_C_K_J @ leaning_M_J.T, 2, 0), axis=2),
+            r_M_T_K=np.stack(
+                [softmax(self.truth_model.scores_of(*seen_T, effects_T_K_S, draw_J), axis=1) for draw_J in leaning_M_J]
+            ),
             q_by_set={s.id: self.set_predictions(s, cases)[0] for s in self.sets},
         )
-
-    def _truth_draws(self, cases: Sequence[Case], effects_N_K_S: Array, theta_M_J: Array) -> Array:
-        columns_N_K_J = np.concatenate([self.representation.columns(cases), effects_N_K_S], axis=2)
-        scores_M_N_K = np.moveaxis(columns_N_K_J @ theta_M_J.T, 2, 0) + self.representation.opinion(cases)
-        r_M_N_K: Array = softmax(scores_M_N_K, axis=2)
-        return r_M_N_K
 
 
 def _index(label: int | None) -> int:

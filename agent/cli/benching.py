@@ -8,7 +8,7 @@ from pathlib import Path
 
 import typer
 
-from askew.agent.cli.display import progress
+from askew.agent.cli.display import shown_progress
 from askew.agent.cli.running import separated, show_comparison
 from askew.errors import InputError
 
@@ -24,7 +24,8 @@ def bench_command(
     out = out or Path("runs") / f"bench-{suite.name}"
     if out.exists() and any(out.iterdir()) and not resume:
         raise InputError(f"{out} holds results already: continue them with --resume, or choose another --out.")
-    failures = run_suite(suite, out, workers, progress)
+    with shown_progress() as say:
+        failures = run_suite(suite, out, workers, say)
     graded = grade_suite(out)
     for comparison, runs in graded:
         typer.echo(f"{comparison['task']} · {comparison['supervisor']} · {comparison['budget']} labels")

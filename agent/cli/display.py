@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
+from askew.progress import Advance, watched_by
 from askew.tasks.text import printable
 
 
@@ -30,8 +32,26 @@ def escaped(text: str) -> str:
     return escape(printable(text))
 
 
-def progress(text: str) -> None:
-    """A line about what is going on, on stderr, only where it is a terminal."""
-    if sys.stderr.isatty():
-        sys.stderr.write(f"▸ {text}\n")
-        sys.stderr.flush()
+@contextmanager
+def shown_progress() -> Iterator[Callable[[str], None]]:
+    """Bars for long work on stderr, where it is a terminal; gives the function that prints a line above them."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True, highlight=False)
+    columns = (TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bars:
+
+        @contextmanager
+        def bar(description: str, total: int) -> Iterator[Advance]:
+            task = bars.add_task(escaped(description), total=total)
+            try:
+                yield lambda done: bars.advance(task, done)
+            finally:
+                bars.remove_task(task)
+
+        with watched_by(bar):
+            yield lambda text: console.print(f"▸ {escaped(text)}", soft_wrap=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from askew.agent.cli.display import progress, show_table
+from askew.agent.cli.display import show_table, shown_progress
 from askew.agent.config import Settings
 from askew.errors import InputError
 from askew.evals.compare import Comparison
@@ -58,7 +58,8 @@ def _run(settings: Settings, folder: Path, twins: tuple[str, ...]) -> None:
         f"askew · {settings.task} · weak: {settings.supervisor} · strong: {settings.student} · "
         f"{settings.budget} labels in {settings.rounds} rounds · seed {settings.seed}"
     )
-    run_experiment(settings, folder, twins, progress)
+    with shown_progress() as say:
+        run_experiment(settings, folder, twins, say)
     places = [folder, *(folder / TWINS / name for name in twins)]
     try:
         comparison, runs = _compared([place for place in run_folders(folder) if place in places])

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
 from askew.agent.models.base import Completion, SamplingRequest
+from askew.progress import progress
 
 FEATURE_ROWS = 16
 LENGTH_BUCKET = 16
@@ -65,9 +66,9 @@ class LocalModel:
         width = self.network.config.hidden_size
         middle = round(self.network.config.num_hidden_layers * 2 / 3)
         features_N_D = np.zeros((len(ids_N), 2 * width), dtype=np.float32)
-        for length, members in _buckets([len(ids) for ids in ids_N]).items():
-            for start in range(0, len(members), FEATURE_ROWS):
-                batch = members[start : start + FEATURE_ROWS]
+        batches = _batches([len(ids) for ids in ids_N])
+        with progress(f"{self.name} reads", len(ids_N)) as advance:
+            for length, batch in batches:
                 ids_B_T = torch.full((FEATURE_ROWS, length), self._pad_id)
                 for row, index in enumerate(batch):
                     ids_B_T[row, : len(ids_N[index])] = torch.tensor(ids_N[index])
@@ -77,6 +78,7 @@ class LocalModel:
                     last = len(ids_N[index]) - 1
                     features_N_D[index, :width] = output.last_hidden_state[row, last].float().cpu().numpy()
                     features_N_D[index, width:] = output.hidden_states[middle][row, last].float().cpu().numpy()
+                advance(len(batch))
         return features_N_D
 
     @torch.inference_mode()
@@ -104,20 +106,18 @@ class LocalModel:
             for option in choices
         ]
         scores_R = np.zeros(len(rows))
-        for length, members in _buckets([len(prompt) + len(option) for prompt, option in rows]).items():
-            for start in range(0, len(members), FEATURE_ROWS):
-                batch = members[start : start + FEATURE_ROWS]
-                ids_B_T = torch.full((FEATURE_ROWS, length), self._pad_id)
-                for row, index in enumerate(batch):
-                    ids = [*rows[index][0], *rows[index][1]]
-                    ids_B_T[row, : len(ids)] = torch.tensor(ids)
-                hidden_B_T_D = self.network.model(ids_B_T.to(self._device), use_cache=False).last_hidden_state
-                for row, index in enumerate(batch):
-                    before, target = rows[index]
-                    span_T_D = hidden_B_T_D[row, len(before) - 1 : len(before) + len(target) - 1]
-                    logprobs_T_V = self.network.lm_head(span_T_D).float().log_softmax(-1)
-                    chosen_T = logprobs_T_V[torch.arange(len(target)), torch.tensor(target)]
-                    scores_R[index] = chosen_T.sum().item()
+        for length, batch in _batches([len(prompt) + len(option) for prompt, option in rows]):
+            ids_B_T = torch.full((FEATURE_ROWS, length), self._pad_id)
+            for row, index in enumerate(batch):
+                ids = [*rows[index][0], *rows[index][1]]
+                ids_B_T[row, : len(ids)] = torch.tensor(ids)
+            hidden_B_T_D = self.network.model(ids_B_T.to(self._device), use_cache=False).last_hidden_state
+            for row, index in enumerate(batch):
+                before, target = rows[index]
+                span_T_D = hidden_B_T_D[row, len(before) - 1 : len(before) + len(target) - 1]
+                logprobs_T_V = self.network.lm_head(span_T_D).float().log_softmax(-1)
+                chosen_T = logprobs_T_V[torch.arange(len(target)), torch.tensor(target)]
+                scores_R[index] = chosen_T.sum().item()
         return scores_R.reshape(len(prompts), -1)
 
     # -- sampling -----------------------------------------------------------------------------------
@@ -127,11 +127,13 @@ class LocalModel:
         generator = torch.Generator().manual_seed(request.seed)
         completions: list[list[Completion]] = [[] for _ in request.prompts]
         owners = [index for index in range(len(request.prompts)) for _ in range(request.n)]
-        for start in range(0, len(owners), DECODE_ROWS):
-            batch = owners[start : start + DECODE_ROWS]
-            texts = _Decoder(self, request, [request.prompts[index] for index in batch], generator).run()
-            for index, completion in zip(batch, texts, strict=True):
-                completions[index].append(completion)
+        with progress(f"{self.name} writes", len(owners)) as advance:
+            for start in range(0, len(owners), DECODE_ROWS):
+                batch = owners[start : start + DECODE_ROWS]
+                texts = _Decoder(self, request, [request.prompts[index] for index in batch], generator).run()
+                for index, completion in zip(batch, texts, strict=True):
+                    completions[index].append(completion)
+                advance(len(batch))
         return completions
 
     def matcher(self, grammar: str) -> Any:
@@ -195,27 +197,32 @@ class _Decoder:
         return [self._completion(index) for index in range(len(self.ids_B))]
 
     def _prefill(self) -> tuple[Any, torch.Tensor, torch.Tensor]:
-        """Run the shared prefix once, then what is left of each prompt, padded on the left."""
+        """Run what all prompts share once, then each distinct prompt once, padded on the left."""
         network = self.model.network
+        distinct = {tuple(ids): row for row, ids in enumerate(dict.fromkeys(map(tuple, self.ids_B)))}
+        ids_P = list(distinct)
         # At least one token is left for each prompt, to take the first logits from.
-        shared = min(_shared_length(self.ids_B), min(len(ids) for ids in self.ids_B) - 1)
+        shared = min(_shared_length(ids_P), min(map(len, ids_P)) - 1)
         cache = DynamicCache()
         if shared:
-            cache = network.model(torch.tensor([self.ids_B[0][:shared]]), use_cache=True).past_key_values
-            cache.batch_repeat_interleave(len(self.ids_B))
-        rest_B = [ids[shared:] for ids in self.ids_B]
-        width = max(len(rest) for rest in rest_B)
-        ids_B_T = torch.full((len(rest_B), width), self.model._pad_id)
-        mask_B_T = torch.zeros(len(rest_B), shared + width, dtype=torch.long)
-        mask_B_T[:, :shared] = 1
-        for row, rest in enumerate(rest_B):
-            ids_B_T[row, width - len(rest) :] = torch.tensor(rest)
-            mask_B_T[row, shared + width - len(rest) :] = 1
-        positions_B_T = (mask_B_T.cumsum(1) - 1).clamp(min=0)[:, shared:]
+            cache = network.model(torch.tensor([ids_P[0][:shared]]), use_cache=True).past_key_values
+            cache.batch_repeat_interleave(len(ids_P))
+        width = max(map(len, ids_P)) - shared
+        ids_P_T = torch.full((len(ids_P), width), self.model._pad_id)
+        mask_P_T = torch.zeros(len(ids_P), shared + width, dtype=torch.long)
+        mask_P_T[:, :shared] = 1
+        for row, ids in enumerate(ids_P):
+            rest = ids[shared:]
+            ids_P_T[row, width - len(rest) :] = torch.tensor(rest)
+            mask_P_T[row, shared + width - len(rest) :] = 1
+        positions_P_T = (mask_P_T.cumsum(1) - 1).clamp(min=0)[:, shared:]
         output = network.model(
-            ids_B_T, attention_mask=mask_B_T, position_ids=positions_B_T, past_key_values=cache, use_cache=True
+            ids_P_T, attention_mask=mask_P_T, position_ids=positions_P_T, past_key_values=cache, use_cache=True
         )
-        return output.past_key_values, mask_B_T, network.lm_head(output.last_hidden_state[:, -1]).float()
+        logits_P_V = network.lm_head(output.last_hidden_state[:, -1]).float()
+        rows_B = torch.tensor([distinct[tuple(ids)] for ids in self.ids_B])
+        output.past_key_values.batch_select_indices(rows_B)
+        return output.past_key_values, mask_P_T[rows_B], logits_P_V[rows_B]
 
     def _choose(self, active: list[int], logits_A_V: torch.Tensor) -> list[int]:
         """Draw one token for each active sequence, within its grammar."""
@@ -282,12 +289,14 @@ def weights_fingerprint(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def _buckets(lengths: Sequence[int]) -> dict[int, list[int]]:
-    """Indices by length, rounded up to a multiple of ``LENGTH_BUCKET``, shortest bucket first."""
-    groups: dict[int, list[int]] = {}
+def _batches(lengths: Sequence[int]) -> Iterator[tuple[int, list[int]]]:
+    """Batches of at most ``FEATURE_ROWS`` indices, with the length (a multiple of ``LENGTH_BUCKET``) they fit in."""
+    buckets: dict[int, list[int]] = {}
     for index, length in enumerate(lengths):
-        groups.setdefault(-(-length // LENGTH_BUCKET) * LENGTH_BUCKET, []).append(index)
-    return dict(sorted(groups.items()))
+        buckets.setdefault(-(-length // LENGTH_BUCKET) * LENGTH_BUCKET, []).append(index)
+    for length, members in sorted(buckets.items()):
+        for start in range(0, len(members), FEATURE_ROWS):
+            yield length, members[start : start + FEATURE_ROWS]
 
 
 def _shared_length(rows: Sequence[Sequence[int]]) -> int:

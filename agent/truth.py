@@ -1,0 +1,212 @@
+"""What the student believes is true: its own label-free belief, and the supervisor heard as a second witness.
+
+Two witnesses, each with its own weight:
+
+* the student *unasked*: the model's own opinion plus a Bayesian logit on its features, learned from the cases it
+  wrote itself. The label a case was meant to have is right with a probability that is estimated, never gold, by
+  expectation-maximisation (Dawid & Skene 1979, "Maximum likelihood estimation of observer error-rates using the
+  EM algorithm"). No answer of the supervisor enters;
+* the supervisor's *leaning*: what it tends to say, as predicted from its answers alone by a second head on the same
+  features. A single answer is little; how firmly its answers lean on cases like this one says how likely it is
+  right here. Parts of the leaning that are believed to be a mere liking are left out.
+
+truth log-odds = trust · unasked + worth · leaning + balance. ``trust`` is the probability that the own opinion has
+anything to do with what the supervisor answers; ``worth`` is how much the leaning tells the student, by its
+unasked belief, about the truth (ADR 4). Neither needs a gold label.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logsumexp, softmax
+
+from askew.agent.conditional_logit import Array, Logit, class_columns, fit_logit
+
+NONE = -1
+"""Stands for "no label" in arrays of labels."""
+ROUNDS_OF_EM = 10
+INTENT_START = 0.62
+"""Prior mean of P(a written case has the label it was meant to have), worth INTENT_WEIGHT cases."""
+INTENT_WEIGHT = 100.0
+TRUST_PRIOR = 0.8
+"""Prior probability that the model's own opinion bears on the truth of this task."""
+COMPETENT = np.linspace(0.6, 0.95, 8)
+"""How often a supervisor worth asking is right: a grid with equal prior mass."""
+WORTH_START, WORTH_VARIANCE = 1.0, 0.06
+"""Prior of the worth of a leaning: taken at its face value where the student has no opinion to judge it by."""
+HEARD_TWICE = 0.5
+"""What is left of the leaning's worth beside a trusted opinion: both witnesses read the same words, so half of what
+they say is the same news (chosen on validation and pool, see LOG.md)."""
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The student's truth model. ``liked_D`` is 0 where a column of the leaning is only liked, else up to 1."""
+
+    unasked: Logit
+    intent: float
+    leaning: Logit
+    kept_J: Array
+    """The share of each column of the leaning that is believed to be about the truth."""
+    trust: float
+    worth: float
+    balance_K: Array
+
+    @property
+    def n_effects(self) -> int:
+        """How many hypothesis sets the leaning knows."""
+        return len(self.kept_J) - len(self.unasked.theta_D)
+
+    def anchor_of(self, columns_N_K_D: Array, opinion_N_K: Array) -> Array:
+        """p_N_K before any answer, as far as it is trusted: what the supervisor is judged by."""
+        return _anchor(self.unasked, self.trust, columns_N_K_D, opinion_N_K)
+
+    def scores_of(self, columns_N_K_D: Array, opinion_N_K: Array, effects_N_K_S: Array, leaning_J: Array) -> Array:
+        """scores_N_K of the truth when the leaning has the coefficients ``leaning_J``."""
+        own_N_K = self.trust * (columns_N_K_D @ self.unasked.theta_D + opinion_N_K)
+        leaning_N_K = np.concatenate([columns_N_K_D, effects_N_K_S], axis=2) @ (self.kept_J * leaning_J)
+        scores_N_K: Array = own_N_K + self.worth * leaning_N_K + self.balance_K
+        return scores_N_K
+
+    def of(self, columns_N_K_D: Array, opinion_N_K: Array, effects_N_K_S: Array) -> Array:
+        """p_N_K: the student's prediction of the truth."""
+        p_N_K: Array = softmax(self.scores_of(columns_N_K_D, opinion_N_K, effects_N_K_S, self.leaning.theta_D), axis=1)
+        return p_N_K
+
+
+@dataclass(frozen=True)
+class Heard:
+    """The supervisor's L answers, with the columns of the cases and the effects φ_S of the sets' subjects."""
+
+    columns_L_K_D: Array
+    opinion_L_K: Array
+    effects_L_K_S: Array
+    weak_L: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The unlabelled cases on which the leaning is weighed and the classes are balanced."""
+
+    columns_N_K_D: Array
+    opinion_N_K: Array
+    effects_N_K_S: Array
+
+
+def fit_unasked(
+    columns_N_K_D: Array, opinion_N_K: Array, intended_N: NDArray[np.int64], variance_D: Array
+) -> tuple[Logit, float]:
+    """The student from written cases alone, and how often those have the label they were meant to have.
+
+    Args:
+        columns_N_K_D: of the written cases.
+        opinion_N_K: the model's own log-odds; a fixed part of the student's score.
+        intended_N: the label each case was written to have.
+        variance_D: prior variance of each coefficient.
+    """
+    intent = _intent_accuracy(opinion_N_K, intended_N)
+    intended_N_Y = _intended_likelihood(opinion_N_K.shape[1], intended_N, intent)
+    scores_N_K = opinion_N_K
+    logit: Logit | None = None
+    for _ in range(ROUNDS_OF_EM):
+        targets_N_K = softmax(scores_N_K + intended_N_Y, axis=1)
+        start_D = None if logit is None else logit.theta_D
+        logit = fit_logit(columns_N_K_D, targets_N_K, variance_D, offset_N_K=opinion_N_K, start_D=start_D)
+        scores_N_K = columns_N_K_D @ logit.theta_D + opinion_N_K
+    assert logit is not None
+    return logit, intent
+
+
+def hear(
+    unasked: Logit, intent: float, heard: Heard, pool: Pool, variance_J: Array, kept_S: Array, *, balanced: bool
+) -> Truth:
+    """The truth after the supervisor's answers.
+
+    Args:
+        unasked: the student before them.
+        intent: how often written cases are what they were meant to be.
+        heard: the answers; there may be none.
+        pool: the unlabelled cases.
+        variance_J: prior variance of the leaning's coefficients: D columns, then S effects.
+        kept_S: how far each effect is about the truth.
+        balanced: whether every option is right equally often over the pool (fixed classes of a balanced task).
+    """
+    own_L_K = softmax(heard.columns_L_K_D @ unasked.theta_D + heard.opinion_L_K, axis=1)
+    trust = trust_in(own_L_K, heard.weak_L)
+    k = own_L_K.shape[1]
+    columns_L_K_J = np.concatenate([heard.columns_L_K_D, heard.effects_L_K_S], axis=2)
+    leaning = fit_logit(columns_L_K_J, np.eye(k)[heard.weak_L], variance_J)
+    kept_J = np.concatenate([np.ones(len(unasked.theta_D)), kept_S])
+    leaning_N_K = np.concatenate([pool.columns_N_K_D, pool.effects_N_K_S], axis=2) @ (kept_J * leaning.theta_D)
+    anchor_N_K = _anchor(unasked, 1.0, pool.columns_N_K_D, pool.opinion_N_K)
+    # Two worlds, averaged in log-odds: the own opinion bears on the truth and can judge the leaning, or it doesn't.
+    worth = trust * HEARD_TWICE * worth_of(leaning_N_K, anchor_N_K) + (1.0 - trust) * WORTH_START
+    truth = Truth(unasked, intent, leaning, kept_J, trust, worth, np.zeros(k))
+    if not balanced:
+        return truth
+    scores_N_K = truth.scores_of(pool.columns_N_K_D, pool.opinion_N_K, pool.effects_N_K_S, leaning.theta_D)
+    return Truth(unasked, intent, leaning, kept_J, trust, worth, balance(scores_N_K))
+
+
+def trust_in(own_L_K: Array, weak_L: NDArray[np.int64]) -> float:
+    """The probability that the student's own belief bears on what the supervisor answers.
+
+    If it does, the supervisor agrees with the truth, of which ``own_L_K`` is a belief, as often as a competent
+    one would; if it does not, every answer is as likely as any other. The supervisor was chosen by a person as
+    better than chance: when answers and opinion have nothing in common, it is the opinion that is off the point.
+    """
+    k = own_L_K.shape[1]
+    said_L = np.take_along_axis(own_L_K, weak_L[:, None], axis=1)[:, 0]
+    agreeing_A_L = said_L * COMPETENT[:, None] + (1 - said_L) * (1 - COMPETENT[:, None]) / (k - 1)
+    bears = logsumexp(np.log(agreeing_A_L).sum(axis=1)) - np.log(len(COMPETENT)) + np.log(TRUST_PRIOR)
+    chance = len(weak_L) * np.log(1.0 / k) + np.log(1.0 - TRUST_PRIOR)
+    return float(np.exp(bears - np.logaddexp(bears, chance)))
+
+
+def worth_of(leaning_N_K: Array, anchor_N_K: Array) -> float:
+    """Log-odds of truth for each unit of the leaning, by the unasked belief of cases that it is sure of.
+
+    A logistic regression of the belief on the leaning. A case counts by how sure the belief is, (K·Σp² − 1)/(K − 1),
+    so where there is no opinion the prior stands: the leaning at its face value. Never below 0.
+    """
+    k = anchor_N_K.shape[1]
+    certainty_N = (k * (anchor_N_K**2).sum(axis=1) - 1.0) / (k - 1.0)
+    centred_N_K_1 = (leaning_N_K - leaning_N_K.mean(axis=1, keepdims=True))[:, :, None]
+    columns_N_K_J = np.concatenate([centred_N_K_1, class_columns(np.ones((len(leaning_N_K), 1)), k)], axis=2)
+    variance_J = np.array([WORTH_VARIANCE, *[1.0] * (columns_N_K_J.shape[2] - 1)])
+    fitted = fit_logit(
+        columns_N_K_J, anchor_N_K, variance_J, weights_N=certainty_N, offset_N_K=WORTH_START * centred_N_K_1[:, :, 0]
+    )
+    return float(max(0.0, WORTH_START + fitted.theta_D[0]))
+
+
+def balance(scores_N_K: Array, rounds: int = 50) -> Array:
+    """shift_K that makes every option equally probable over the N cases."""
+    k = scores_N_K.shape[1]
+    shift_K = np.zeros(k)
+    for _ in range(rounds):
+        shift_K = shift_K - np.log(softmax(scores_N_K + shift_K, axis=1).mean(axis=0) * k)
+    centred: Array = shift_K - shift_K.mean()
+    return centred
+
+
+def _anchor(unasked: Logit, trust: float, columns_N_K_D: Array, opinion_N_K: Array) -> Array:
+    p_N_K: Array = softmax(trust * (columns_N_K_D @ unasked.theta_D + opinion_N_K), axis=1)
+    return p_N_K
+
+
+def _intended_likelihood(k: int, intended_N: NDArray[np.int64], intent: float) -> Array:
+    """loglik_N_Y of the label each case was meant to have."""
+    loglik_N_Y = np.full((len(intended_N), k), np.log((1 - intent) / (k - 1)))
+    loglik_N_Y[np.arange(len(intended_N)), intended_N] = np.log(intent)
+    return loglik_N_Y
+
+
+def _intent_accuracy(opinion_N_K: Array, intended_N: NDArray[np.int64]) -> float:
+    """P(a written case has the label it was meant to have): how often the model, asked plainly, says so too."""
+    right = (opinion_N_K.argmax(axis=1) == intended_N).sum()
+    mean = (right + INTENT_START * INTENT_WEIGHT) / (len(intended_N) + INTENT_WEIGHT)
+    return float(np.clip(mean, 1.0 / opinion_N_K.shape[1], 0.98))

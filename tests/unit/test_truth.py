@@ -1,0 +1,98 @@
+"""Two witnesses of the truth, each with the weight it deserves, on data whose truth is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from scipy.special import expit, softmax
+
+from askew.agent.conditional_logit import class_columns
+from askew.agent.truth import Heard, Pool, Truth, balance, fit_unasked, hear, trust_in, worth_of
+
+
+class World:
+    """A truth that is linear in features, a student's opinion of it, and a supervisor with a taste."""
+
+    def __init__(self, opinion: float, liking: float = 0.0, n: int = 600, seed: int = 0) -> None:
+        rng = np.random.default_rng(seed)
+        features_N_D = rng.standard_normal((n, 6))
+        score_N = features_N_D[:, :3].sum(axis=1)
+        self.truth_N = (score_N > 0).astype(np.int64)
+        taste_N = rng.choice([-1.0, 1.0], size=n)
+        self.columns = class_columns(features_N_D, 2)
+        self.effects = np.stack([-taste_N / 2, taste_N / 2], axis=1)[:, :, None]
+        self.weak_N = (rng.random(n) < expit(1.5 * score_N + liking * taste_N)).astype(np.int64)
+        clue_N = opinion * score_N + rng.standard_normal(n)
+        self.opinion = np.stack([-clue_N, clue_N], axis=1)
+        self.variance_D = np.full(6, 0.3)
+
+    def heard(self, labels: int, kept: float = 1.0) -> Truth:
+        nothing = np.zeros(0, dtype=np.int64)
+        unasked, intent = fit_unasked(self.columns[:0], self.opinion[:0], nothing, self.variance_D)
+        answers = Heard(self.columns[:labels], self.opinion[:labels], self.effects[:labels], self.weak_N[:labels])
+        pool = Pool(self.columns, self.opinion, self.effects)
+        variance_J = np.append(self.variance_D, 1.0)
+        return hear(unasked, intent, answers, pool, variance_J, np.array([kept]), balanced=True)
+
+    def accuracy(self, truth: Truth) -> float:
+        predicted_N_K = truth.of(self.columns, self.opinion, self.effects)
+        return float((predicted_N_K.argmax(axis=1) == self.truth_N).mean())
+
+
+def test_answers_add_to_what_a_decent_student_knows() -> None:
+    world = World(opinion=0.5)
+    assert world.accuracy(world.heard(200)) > world.accuracy(world.heard(0)) + 0.02
+
+
+def test_where_the_student_knows_nothing_the_answers_carry_it() -> None:
+    world = World(opinion=0.0)
+    truth = world.heard(500)
+    assert truth.trust < 0.5
+    assert world.accuracy(truth) > 0.8
+
+
+def test_what_is_only_liked_is_left_out_of_the_evidence() -> None:
+    world = World(opinion=0.5, liking=3.0)
+    assert world.accuracy(world.heard(200, kept=0.0)) > world.accuracy(world.heard(200, kept=1.0)) + 0.01
+
+
+def test_a_supervisor_that_agrees_earns_the_opinion_trust() -> None:
+    rng = np.random.default_rng(0)
+    truth_N = rng.integers(2, size=200)
+    own_N_K = softmax(np.eye(2)[truth_N] * 1.5 + rng.standard_normal((200, 2)), axis=1)
+    weak_N = np.where(rng.random(200) < 0.7, truth_N, 1 - truth_N)
+    assert trust_in(own_N_K, weak_N) > 0.95
+    assert trust_in(own_N_K, rng.integers(2, size=200)) < 0.3
+    assert trust_in(own_N_K[:0], weak_N[:0]) == pytest.approx(0.8)
+
+
+def test_a_leaning_is_worth_nothing_where_a_sure_student_sees_no_truth_in_it() -> None:
+    rng = np.random.default_rng(0)
+    truth_N = rng.integers(2, size=1000)
+    sure_N_K = softmax(4.0 * np.eye(2)[truth_N], axis=1)
+    noise_N = rng.standard_normal(1000)
+    about_N = noise_N + 2.0 * truth_N - 1.0
+
+    def worth(leaning_N: np.ndarray) -> float:
+        return worth_of(np.stack([-leaning_N / 2, leaning_N / 2], axis=1), sure_N_K)
+
+    assert worth(noise_N) < 0.25 < 1.0 < worth(about_N)
+
+
+def test_intended_labels_are_believed_as_far_as_the_student_agrees() -> None:
+    world = World(opinion=0.5)
+    rng = np.random.default_rng(1)
+    accuracy = {}
+    for name, intended in (("honest", world.truth_N), ("random", rng.integers(2, size=600))):
+        accuracy[name] = fit_unasked(world.columns, world.opinion, intended, world.variance_D)[1]
+    assert accuracy["honest"] > 0.7 > 0.6 > accuracy["random"]
+
+
+@given(arrays.arrays(np.float64, (40, 3), elements=st.floats(-4, 4)))
+def test_balancing_makes_every_option_equally_probable(scores_N_K: np.ndarray) -> None:
+    shift_K = balance(scores_N_K)
+    assert np.allclose(softmax(scores_N_K + shift_K, axis=1).mean(axis=0), 1 / 3, atol=1e-3)
+    assert abs(shift_K.sum()) < 1e-9
