@@ -36,9 +36,13 @@ class Settings(BaseModel):
     """Chains of thought sampled each round."""
     chains_per_case: Positive = 6
     temperature: Annotated[float, Field(gt=0.0, le=2.0)] = 1.0
+    written_first: Annotated[int, Field(ge=0)] = 800
+    """Cases the strong model writes before it asks anything: what it knows already, in examples."""
     written: Annotated[int, Field(ge=0)] = 80
     """Cases the strong model writes each round."""
-    a_min: Fraction = 0.6
+    proposed: Annotated[int, Field(ge=0)] = 8
+    """Cases the strong model naively proposes to ask, each round: candidates like any other, kept as a control."""
+    a_min: Fraction = 0.5
     """Least expected accuracy of the supervisor on a case, unless the experiment is about the mistake."""
     tau: Annotated[float, Field(ge=0.0)] = 0.0
     """Stop early when the best candidate's information gain per unit of cost is below this (nats)."""

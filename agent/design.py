@@ -9,7 +9,7 @@ the case is a minimal edit: then its mistake is what the experiment is about.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +56,8 @@ class Outlook:
     q_M_C_K: Array
     r_M_T_K: Array
     q_by_set: dict[str, Array]
+    r_M_C_K: Array
+    """What each draw holds to be the truth of the candidates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,18 @@ def choose(
         eig = float(eig_by_set[about][index]) if about else 0.0
         chosen.append(Choice(index, None, eig, float(epig_C[index])))
     return [chosen[int(i)] for i in rng.permutation(len(chosen))]
+
+
+def undesigned(candidates: Sequence[Candidate], source: str, size: int, rng: np.random.Generator) -> list[Choice]:
+    """A control: candidates of one source at random, without any reason."""
+    offered = [index for index, candidate in enumerate(candidates) if candidate.source == source]
+    drawn = rng.permutation(offered)[:size]
+    return [Choice(int(index), None, eig=0.0, epig=0.0) for index in drawn]
+
+
+def without_noise(outlook: Outlook) -> Outlook:
+    """A control: information gain that takes the supervisor's answer for the truth."""
+    return replace(outlook, q_M_C_K=outlook.r_M_C_K, reliability_C=np.ones(len(outlook.reliability_C)))
 
 
 def gate(reliability_C: Array, about_mistake_C: NDArray[np.bool_], a_min: float, size: int) -> NDArray[np.bool_]:

@@ -10,16 +10,25 @@ from collections.abc import Sequence
 import numpy as np
 from safetensors.numpy import save_file
 
-from askew.agent.belief import SetBelief
 from askew.agent.cluster import SubjectCluster, claims_of, cluster_subjects
 from askew.agent.conditional_logit import Array
-from askew.agent.design import Candidate, Choice, Outlook, Priority, choose, prioritise
+from askew.agent.controls import FULL, Controls
+from askew.agent.design import (
+    Candidate,
+    Choice,
+    Outlook,
+    Priority,
+    choose,
+    prioritise,
+    undesigned,
+    without_noise,
+)
 from askew.agent.ground import Grounder
 from askew.agent.hypothesise import Chain, informative_cases, sample_chains
-from askew.agent.infogain import expected_flips
 from askew.agent.journal import Data
-from askew.agent.lab import PREDICTED, Lab, case_data, rounded
+from askew.agent.lab import PREDICTED, Lab
 from askew.agent.notebook import Notebook
+from askew.agent.record import cluster_data, experiment_data, log_beliefs, note_birth
 from askew.agent.sets import (
     LARGEST_NUMBER_OF_SETS,
     Proposal,
@@ -30,7 +39,7 @@ from askew.agent.sets import (
 )
 from askew.agent.supervisors.base import answers_new_cases
 from askew.agent.telling import tell_round
-from askew.agent.write import Written, edits_for, key, written_cases
+from askew.agent.write import Written, edits_for, key, proposed_cases, written_cases
 from askew.seeds import stream, stream_seed
 from askew.tasks.case import Split
 
@@ -40,28 +49,29 @@ EDITED_PARENTS = 12
 """Answered cases of which edits are made for each leading set."""
 
 
-def scientific(lab: Lab) -> None:
+def scientific(lab: Lab, controls: Controls = FULL) -> None:
     """Run the whole experiment in ``lab``: everything that happens is in its journal."""
     lab.start()
-    notebook = Notebook(lab.representation, Grounder(lab.task, lab.embed))
+    notebook = Notebook(lab.representation, Grounder(lab.task, lab.embed), face_value=not controls.mistakes)
     seen = {key(case) for case in lab.task.cases}
-    write_and_learn(lab, notebook, seen)
+    write_and_learn(lab, notebook, controls, seen)
     publish(lab, notebook)
     why = "the rounds are over"
     for number in range(1, lab.settings.rounds + 1):
         lab.begin_round(number)
-        clusters = hypothesise(lab, notebook)
-        form_sets(lab, notebook, propose_from(clusters, lab, notebook))
-        write_and_learn(lab, notebook, seen)
-        candidates, outlook = look_ahead(lab, notebook, seen)
-        choices = design(lab, notebook, candidates, outlook)
-        if not choices:
-            why = "no candidate is worth its cost"
-            break
-        ask(lab, notebook, candidates, outlook, choices)
-        update(lab, notebook)
+        if controls.mistakes:
+            form_sets(lab, notebook, propose_from(hypothesise(lab, notebook), lab, notebook, controls))
+        write_and_learn(lab, notebook, controls, seen)
+        candidates, outlook = look_ahead(lab, notebook, controls, seen)
+        choices = design(lab, notebook, candidates, outlook, controls)
+        if choices:
+            ask(lab, notebook, candidates, outlook, choices)
+            update(lab, notebook, controls)
         publish(lab, notebook)
         tell_round(lab, len(notebook.sets), len(candidates), len(choices))
+        if not choices and controls.asks != "nothing":
+            why = "no candidate is worth its cost"
+            break
     save_student(lab, notebook)
     lab.finish(why)
 
@@ -105,23 +115,14 @@ def hypothesise(lab: Lab, notebook: Notebook) -> list[SubjectCluster]:
     return clusters
 
 
-def cluster_data(cluster: SubjectCluster) -> Data:
-    """A cluster as a record of the log."""
-    first = cluster.claims[0]
-    return {
-        "subject": cluster.subject,
-        "claim": first.claim,
-        "favours": first.favours,
-        "cases": list(cluster.cases),
-        "torn": list(cluster.torn),
-        "members": [[claim.chain, claim.step] for claim in cluster.claims],
-    }
-
-
-def propose_from(clusters: Sequence[SubjectCluster], lab: Lab, notebook: Notebook) -> list[Proposal]:
+def propose_from(
+    clusters: Sequence[SubjectCluster], lab: Lab, notebook: Notebook, controls: Controls
+) -> list[Proposal]:
     """Proposals for sets: subjects on which the model is torn, or that come up in several cases."""
     cases = {case.id: case for case in lab.task.cases}
     worth = [cluster for cluster in clusters if cluster.torn or len(cluster.cases) > 1]
+    if not controls.clusters:
+        worth = [SubjectCluster(c.subject, (c,), ()) for cluster in clusters for c in cluster.claims]
     proposals = (from_cluster(cluster, notebook.grounder, cases) for cluster in worth)
     return [proposal for proposal in proposals if proposal is not None]
 
@@ -146,13 +147,7 @@ def form_sets(lab: Lab, notebook: Notebook, proposals: Sequence[Proposal]) -> No
         born = len(journal.events("hypothesis-born"))
         new = make_set(proposal, born_sets(lab) + 1 if born else 1, lab.task)
         notebook.sets.append(new)
-        for hypothesis in new.hypotheses:
-            journal.note(
-                "hypothesis-born", set=new.id, id=hypothesis.id, subject=new.subject,
-                statement=hypothesis.statement, kind=str(hypothesis.kind), direction=hypothesis.direction,
-                prior=round(hypothesis.prior, 6), grounder=new.grounding.measure, concept=new.grounding.concept,
-                trust=new.grounding.trust, cases=list(new.cases), parents=[], why=new.why,
-            )  # fmt: skip
+        note_birth(lab, new)
     if notebook.theory is not None:
         notebook.update_beliefs()
 
@@ -182,7 +177,7 @@ def make_room(lab: Lab, notebook: Notebook) -> bool:
 # -- step 3 and 4: prioritise and design -------------------------------------------------------------
 
 
-def write_and_learn(lab: Lab, notebook: Notebook, seen: set[str]) -> None:
+def write_and_learn(lab: Lab, notebook: Notebook, controls: Controls, seen: set[str]) -> None:
     """Let the strong model write cases, and learn from the labels they were meant to have."""
     settings, journal = lab.settings, lab.journal
     rng = stream(settings.seed, "write", journal.round)
@@ -190,25 +185,30 @@ def write_and_learn(lab: Lab, notebook: Notebook, seen: set[str]) -> None:
     def truth() -> Array:
         return notebook.truth(lab.task.split(Split.POOL))
 
-    for w in written_cases(lab, truth, settings.written, rng, seen):
+    n = settings.written if journal.round else settings.written_first
+    for w in written_cases(lab, truth, n, rng, seen) if controls.generates else ():
         notebook.written[w.case.id] = Candidate(w.case, "written", intended=w.intended)
     with lab.stage("learn"):
         notebook.learn()
 
 
-def look_ahead(lab: Lab, notebook: Notebook, seen: set[str]) -> tuple[list[Candidate], Outlook]:
+def look_ahead(lab: Lab, notebook: Notebook, controls: Controls, seen: set[str]) -> tuple[list[Candidate], Outlook]:
     """All candidates of the round and what is expected of them."""
-    settings = lab.settings
-    candidates = [Candidate(case, "pool") for case in lab.task.split(Split.POOL)]
-    if answers_new_cases(lab.supervisor):
+    pool = lab.task.split(Split.POOL)
+    candidates = [Candidate(case, "pool") for case in pool]
+    if answers_new_cases(lab.supervisor) and controls.generates:
         candidates += notebook.written.values()
         candidates += [Candidate(w.case, "edited", parent=w.parent) for w in edits(notebook, lab, set(seen))]
+        proposals = proposed_cases(
+            lab, lab.settings.proposed, stream(lab.settings.seed, "propose", lab.journal.round), seen
+        )
+        candidates += [Candidate(case, "naive") for case in proposals]
     candidates = [candidate for candidate in candidates if candidate.case.id not in notebook.asked]
-    rng = stream(settings.seed, "outlook", lab.journal.round)
-    pool = lab.task.split(Split.POOL)
+    rng = stream(lab.settings.seed, "outlook", lab.journal.round)
     targets = [pool[int(i)] for i in rng.permutation(len(pool))[:TARGETS]]
     with lab.stage("outlook"):
-        return candidates, notebook.outlook(candidates, targets, rng)
+        outlook = notebook.outlook(candidates, targets, rng)
+    return candidates, outlook if controls.noise else without_noise(outlook)
 
 
 def edits(notebook: Notebook, lab: Lab, seen: set[str]) -> list[Written]:
@@ -217,7 +217,9 @@ def edits(notebook: Notebook, lab: Lab, seen: set[str]) -> list[Written]:
     return [w for s in notebook.sets for w in edits_for(lab.task, s.grounding, parents, seen)]
 
 
-def design(lab: Lab, notebook: Notebook, candidates: Sequence[Candidate], outlook: Outlook) -> list[Choice]:
+def design(
+    lab: Lab, notebook: Notebook, candidates: Sequence[Candidate], outlook: Outlook, controls: Controls
+) -> list[Choice]:
     """Rank the sets, log the ranking, and choose the round's cases."""
     settings, journal = lab.settings, lab.journal
     pool = lab.task.split(Split.POOL)
@@ -229,12 +231,15 @@ def design(lab: Lab, notebook: Notebook, candidates: Sequence[Candidate], outloo
             resolvable=priority.resolvable, why=priority.why,
         )  # fmt: skip
     left = settings.budget - lab.labels_used
-    rounds_left = settings.rounds - journal.round + 1
+    size = -(-left // (settings.rounds - journal.round + 1))
     rng = stream(settings.seed, "design", journal.round)
     with lab.stage("design"):
-        choices = choose(
-            candidates, outlook, priorities, notebook.beliefs, -(-left // rounds_left), settings.a_min, rng
-        )
+        if controls.asks == "nothing":
+            return []
+        if controls.asks != "designed":
+            source = "pool" if controls.asks == "random" else "naive"
+            return undesigned(candidates, source, size, rng)
+        choices = choose(candidates, outlook, priorities, notebook.beliefs, size, settings.a_min, rng)
     best = max((choice.epig for choice in choices), default=0.0)
     return choices if best >= settings.tau else []
 
@@ -260,87 +265,20 @@ def ask(
         notebook.record(candidates[choice.candidate], weak)
 
 
-def experiment_data(lab: Lab, notebook: Notebook, candidate: Candidate, outlook: Outlook, choice: Choice) -> Data:
-    """An experiment as a record of the log: the case, and why it is asked."""
-    c = choice.candidate
-    names = {s.id: [*(h.id for h in s.hypotheses), "h0"] for s in notebook.sets}
-    predicts = {}
-    if choice.set_id is not None:
-        rows = rounded(outlook.q_by_set[choice.set_id][:, c])
-        predicts = dict(zip(names[choice.set_id], rows, strict=True))
-    weak, truth = rounded(outlook.weak_C_K[c : c + 1])[0], rounded(outlook.truth_C_K[c : c + 1])[0]
-    return {
-        "id": f"E{lab.journal.position}",
-        "set": choice.set_id,
-        "case": case_data(candidate.case),
-        "source": candidate.source,
-        "parent": candidate.parent,
-        "eig": round(choice.eig, 6),
-        "epig": round(choice.epig, 6),
-        "reliability": round(float(outlook.reliability_C[c]), 6),
-        "predicts": predicts,
-        "predicted_weak": weak,
-        "predicted_truth": truth,
-        "intended": candidate.intended,
-    }
-
-
-def update(lab: Lab, notebook: Notebook) -> None:
+def update(lab: Lab, notebook: Notebook, controls: Controls) -> None:
     """Update every belief on all answers, let surprises propose new sets, and refit the theories."""
     with lab.stage("update"):
         notebook.learn()
-        notebook.update_beliefs()
-        cases = notebook.answered()
-        predicted_L_K = notebook.weak(cases, notebook.truth(cases))
-        answered_L_K = np.eye(lab.task.n_options)[notebook.weak_labels()]
-        surprises = from_surprises(notebook.grounder, cases, answered_L_K, predicted_L_K, notebook.groundings)
-        form_sets(lab, notebook, surprises)
-        notebook.learn()
-        notebook.update_beliefs()
+        if controls.mistakes:
+            notebook.update_beliefs()
+            cases = notebook.answered()
+            predicted_L_K = notebook.weak(cases, notebook.truth(cases))
+            answered_L_K = np.eye(lab.task.n_options)[notebook.weak_labels()]
+            surprises = from_surprises(notebook.grounder, cases, answered_L_K, predicted_L_K, notebook.groundings)
+            form_sets(lab, notebook, surprises)
+            notebook.learn()
+            notebook.update_beliefs()
     log_beliefs(lab, notebook)
-
-
-def log_beliefs(lab: Lab, notebook: Notebook) -> None:
-    """Log the posterior of every set, and the mistake theory."""
-    assert notebook.theory is not None
-    assert notebook.truth_model is not None
-    pool = lab.task.split(Split.POOL)
-    for hypothesis_set in notebook.sets:
-        belief: SetBelief = notebook.beliefs[hypothesis_set.id]
-        resolved = belief.log_e > -np.log(lab.settings.alpha)
-        r_H_N_K = notebook.set_predictions(hypothesis_set, pool)[1]
-        lab.journal.note(
-            "belief",
-            set=hypothesis_set.id,
-            posterior={name: round(float(p), 6) for name, p in zip(belief.names, belief.p_H, strict=True)},
-            log_e=round(belief.log_e, 4),
-            verdict="resolved" if resolved else "open",
-            answers_for=belief.answers_for,
-            answers_against=belief.answers_against,
-            flips=round(expected_flips(belief.p_H, r_H_N_K, np.ones(len(pool))), 3),
-        )
-    weights_S, deviations_S = notebook.theory.mistakes()
-    lab.journal.note(
-        "theory",
-        competence=round(notebook.theory.competence, 4),
-        intent=round(notebook.truth_model.intent, 4),
-        trust=round(notebook.truth_model.trust, 4),
-        worth=round(notebook.truth_model.worth, 4),
-        mistakes=[
-            {"set": s.id, "subject": s.subject, "weight": round(float(w), 4), "sd": round(float(sd), 4)}
-            for s, w, sd in zip(notebook.sets, weights_S, deviations_S, strict=True)
-        ],
-        **agreement(notebook),
-    )
-
-
-def agreement(notebook: Notebook) -> Data:
-    """How often the student's two predictions match the answers so far (the uncanny valley, watched)."""
-    cases, weak_L = notebook.answered(), np.array(notebook.weak_labels(), dtype=np.int64)
-    truth_L_K = notebook.truth(cases)
-    weak_L_K = notebook.weak(cases, truth_L_K)
-    matches = {"weak": weak_L_K.argmax(axis=1) == weak_L, "truth": truth_L_K.argmax(axis=1) == weak_L}
-    return {f"agreement_{name}": round(float(m.mean()), 4) if len(m) else None for name, m in matches.items()}
 
 
 # -- step 7: retrain and publish ---------------------------------------------------------------------
@@ -367,7 +305,7 @@ def save_student(lab: Lab, notebook: Notebook) -> None:
     folder.mkdir(exist_ok=True)
     truth = notebook.truth_model
     arrays = {
-        "unasked": truth.unasked.theta_D, "leaning": truth.leaning.theta_D, "kept": truth.kept_J,
+        "unasked": truth.unasked.logit.theta_D, "leaning": truth.leaning.theta_D,
         "trust_and_worth": np.array([truth.trust, truth.worth]), "balance": truth.balance_K,
         "weak": notebook.theory.weak.theta_D,
     }  # fmt: skip

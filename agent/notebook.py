@@ -10,13 +10,13 @@ from scipy.special import softmax
 
 from askew.agent import belief as beliefs
 from askew.agent.belief import SetBelief
-from askew.agent.conditional_logit import Array, Logit
+from askew.agent.conditional_logit import Array
 from askew.agent.design import Candidate, Outlook
 from askew.agent.ground import Grounder
 from askew.agent.hypotheses import Grounding, HypothesisSet, Kind
 from askew.agent.representation import Representation
 from askew.agent.theory import Answers, Theory, fit_theory
-from askew.agent.truth import INTENT_START, NONE, Heard, Pool, Truth, fit_unasked, hear
+from askew.agent.truth import NONE, Heard, Pool, Truth, Unasked, fit_unasked, hear, trust_in
 from askew.tasks.case import Case, Split
 
 EFFECT_VARIANCE = 1.0
@@ -31,6 +31,8 @@ class Notebook:
 
     representation: Representation
     grounder: Grounder
+    face_value: bool = False
+    """A control: take every answer for the truth."""
     sets: list[HypothesisSet] = field(default_factory=list)
     beliefs: dict[str, SetBelief] = field(default_factory=dict)
     written: dict[str, Candidate] = field(default_factory=dict)
@@ -38,6 +40,7 @@ class Notebook:
     asked: dict[str, Candidate] = field(default_factory=dict)
     truth_model: Truth | None = None
     theory: Theory | None = None
+    _unasked: tuple[int, Unasked] | None = None
 
     # -- what is known --------------------------------------------------------------------------------
 
@@ -65,36 +68,44 @@ class Notebook:
         pool, cases = task.split(Split.POOL), self.answered()
         weak_L = np.array(self.weak_labels(), dtype=np.int64)
         variance_D, liked_S = self.representation.variances(), np.array([self._variance(s) for s in sets])
-        if self.written:
-            meant = list(self.written.values())
-            unasked, intent = fit_unasked(
-                *self._seen([candidate.case for candidate in meant]),
-                np.array([_index(candidate.intended) for candidate in meant]),
-                variance_D,
-            )
-        else:
-            unasked, intent = Logit(np.zeros(len(variance_D)), np.diag(1 / np.sqrt(variance_D))), INTENT_START
-        effects_L_K_S = self.grounder.effects(self.groundings, cases)
-        self.truth_model = hear(
-            unasked,
-            intent,
-            Heard(*self._seen(cases), effects_L_K_S, weak_L),
-            Pool(*self._seen(pool), self.grounder.effects(self.groundings, pool)),
-            np.concatenate([variance_D, liked_S]),
-            np.array([self._about_truth(s) for s in sets]),
-            balanced=not task.options_vary,
-        )
+        unasked = self._fit_unasked()
+        columns_L_K_D, opinion_L_K = self._seen(cases)
+        trust = trust_in(unasked.of(columns_L_K_D, opinion_L_K), weak_L)
         # An edit shares the truth of its parent, so both stand in one group, named by the parent.
         roots = [self.asked[case.id].parent or case.id for case in cases]
         number = {root: index for index, root in enumerate(dict.fromkeys(roots))}
-        answers = Answers(
-            self.unasked_truth(cases),
-            effects_L_K_S,
-            self.representation.columns(cases),
-            weak_L,
-            np.array([number[root] for root in roots], dtype=np.int64),
+        effects_L_K_S = self.grounder.effects(self.groundings, cases)
+        self.theory = fit_theory(
+            Answers(
+                unasked.of(columns_L_K_D, opinion_L_K, trust),
+                effects_L_K_S,
+                columns_L_K_D,
+                weak_L,
+                np.array([number[root] for root in roots], dtype=np.int64),
+            ),
+            liked_S,
+            variance_D,
         )
-        self.theory = fit_theory(answers, liked_S, variance_D)
+        merely_liked_S = self.theory.mistakes()[0] * np.array([self._probability(s, Kind.LIKED) for s in sets])
+        self.truth_model = hear(
+            unasked,
+            trust,
+            Heard(columns_L_K_D, weak_L, effects_L_K_S @ merely_liked_S),
+            Pool(*self._seen(pool)),
+            variance_D,
+            balanced=not task.options_vary,
+            face_value=self.face_value,
+        )
+
+    def _fit_unasked(self) -> Unasked:
+        """The student before any answer; refitted only when cases were written since."""
+        if self._unasked is None or self._unasked[0] != len(self.written):
+            meant = list(self.written.values())
+            intended_N = np.array([_index(candidate.intended) for candidate in meant], dtype=np.int64)
+            seen = self._seen([candidate.case for candidate in meant])
+            fitted = fit_unasked(*seen, intended_N, self.representation.variances())
+            self._unasked = len(self.written), fitted
+        return self._unasked[1]
 
     def _seen(self, cases: Sequence[Case]) -> tuple[Array, Array]:
         """columns_N_K_D and opinion_N_K of the cases."""
@@ -102,16 +113,12 @@ class Notebook:
 
     def _variance(self, hypothesis_set: HypothesisSet) -> float:
         """Prior variance of the effect of a set's subject: large when it is believed to matter."""
-        belief = self.beliefs.get(hypothesis_set.id)
-        return LEAST_VARIANCE + EFFECT_VARIANCE * (1.0 - belief.none if belief else 0.1)
+        return LEAST_VARIANCE + EFFECT_VARIANCE * self._probability(hypothesis_set, Kind.LIKED)
 
-    def _about_truth(self, hypothesis_set: HypothesisSet) -> float:
-        """The share of a subject's effect that is about the truth: P(better) among the ways it may matter."""
+    def _probability(self, hypothesis_set: HypothesisSet, kind: Kind) -> float:
+        """How probable it is that a set's subject matters in the sense of ``kind``."""
         belief = self.beliefs.get(hypothesis_set.id)
-        if belief is None:
-            return 1.0
-        better, liked = (belief.probability(kind, hypothesis_set) for kind in (Kind.BETTER, Kind.LIKED))
-        return better / max(better + liked, 1e-12)
+        return belief.probability(kind, hypothesis_set) if belief else 0.1
 
     # -- predictions ----------------------------------------------------------------------------------
 
@@ -119,12 +126,12 @@ class Notebook:
         """p_N_K of the truth, as the student predicts it; its own opinion before it has learned."""
         if self.truth_model is None:
             return np.asarray(softmax(self.representation.opinion(cases), axis=1))
-        return self.truth_model.of(*self._seen(cases), self._effects(cases))
+        return self.truth_model.of(*self._seen(cases))
 
     def unasked_truth(self, cases: Sequence[Case]) -> Array:
         """p_N_K of the truth as predicted before any answer: what the supervisor's answers are judged by."""
         assert self.truth_model is not None
-        return self.truth_model.anchor_of(*self._seen(cases))
+        return self.truth_model.unasked.of(*self._seen(cases), self.truth_model.trust)
 
     def weak(self, cases: Sequence[Case], truth_N_K: Array) -> Array:
         """p_N_K of the supervisor's answer."""
@@ -164,21 +171,22 @@ class Notebook:
         assert self.theory is not None
         assert self.truth_model is not None
         cases = [candidate.case for candidate in candidates]
-        truth_C_K, effects_C_K_S = self.truth(cases), self._effects(cases)
-        columns_C_K_D = self.representation.columns(cases)
-        weak_C_Y_K = self.theory.weak_given_truth(effects_C_K_S, columns_C_K_D)
-        # What an answer may change is the leaning, and through it the truth of the targets.
-        leaning_M_J = self.truth_model.leaning.draws(DRAWS, rng)
-        columns_C_K_J = np.concatenate([columns_C_K_D, effects_C_K_S], axis=2)
-        seen_T, effects_T_K_S = self._seen(targets), self._effects(targets)
+        seen_C, seen_T, truth_C_K = self._seen(cases), self._seen(targets), self.truth(cases)
+        weak_C_Y_K = self.theory.weak_given_truth(self._effects(cases), seen_C[0])
+        # What an answer may change is the leaning, and through it the truth.
+        leaning_M_D = self.truth_model.leaning.draws(DRAWS, rng)
+
+        def truth_draws(seen: tuple[Array, Array]) -> Array:
+            assert self.truth_model is not None
+            return np.stack([softmax(self.truth_model.scores_of(*seen, draw_D), axis=1) for draw_D in leaning_M_D])
+
         return Outlook(
             truth_C_K=truth_C_K,
             weak_C_K=np.einsum("cy,cyk->ck", truth_C_K, weak_C_Y_K),
             reliability_C=np.einsum("cy,cyy->c", truth_C_K, weak_C_Y_K),
-            q_M_C_K=softmax(np.moveaxis(columns_C_K_J @ leaning_M_J.T, 2, 0), axis=2),
-            r_M_T_K=np.stack(
-                [softmax(self.truth_model.scores_of(*seen_T, effects_T_K_S, draw_J), axis=1) for draw_J in leaning_M_J]
-            ),
+            q_M_C_K=softmax(np.moveaxis(seen_C[0] @ leaning_M_D.T, 2, 0), axis=2),
+            r_M_C_K=truth_draws(seen_C),
+            r_M_T_K=truth_draws(seen_T),
             q_by_set={s.id: self.set_predictions(s, cases)[0] for s in self.sets},
         )
 

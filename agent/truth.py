@@ -8,7 +8,7 @@ Two witnesses, each with its own weight:
   EM algorithm"). No answer of the supervisor enters;
 * the supervisor's *leaning*: what it tends to say, as predicted from its answers alone by a second head on the same
   features. A single answer is little; how firmly its answers lean on cases like this one says how likely it is
-  right here. Parts of the leaning that are believed to be a mere liking are left out.
+  right here. What it is believed to merely like is taken out of its answers first.
 
 truth log-odds = trust · unasked + worth · leaning + balance. ``trust`` is the probability that the own opinion has
 anything to do with what the supervisor answers; ``worth`` is how much the leaning tells the student, by its
@@ -17,7 +17,7 @@ unasked belief, about the truth (ADR 4). Neither needs a gold label.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,48 +43,47 @@ they say is the same news (chosen on validation and pool, see LOG.md)."""
 
 
 @dataclass(frozen=True)
-class Truth:
-    """The student's truth model. ``liked_D`` is 0 where a column of the leaning is only liked, else up to 1."""
+class Unasked:
+    """The student before any answer, and how often written cases have the label they were meant to have."""
 
-    unasked: Logit
+    logit: Logit
     intent: float
+
+    def of(self, columns_N_K_D: Array, opinion_N_K: Array, trust: float = 1.0) -> Array:
+        """p_N_K of the truth, as far as the own opinion is trusted: what the supervisor is judged by."""
+        p_N_K: Array = softmax(trust * (columns_N_K_D @ self.logit.theta_D + opinion_N_K), axis=1)
+        return p_N_K
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The student's truth model: two heads on one body, and the weights they are heard with."""
+
+    unasked: Unasked
     leaning: Logit
-    kept_J: Array
-    """The share of each column of the leaning that is believed to be about the truth."""
     trust: float
     worth: float
     balance_K: Array
 
-    @property
-    def n_effects(self) -> int:
-        """How many hypothesis sets the leaning knows."""
-        return len(self.kept_J) - len(self.unasked.theta_D)
-
-    def anchor_of(self, columns_N_K_D: Array, opinion_N_K: Array) -> Array:
-        """p_N_K before any answer, as far as it is trusted: what the supervisor is judged by."""
-        return _anchor(self.unasked, self.trust, columns_N_K_D, opinion_N_K)
-
-    def scores_of(self, columns_N_K_D: Array, opinion_N_K: Array, effects_N_K_S: Array, leaning_J: Array) -> Array:
-        """scores_N_K of the truth when the leaning has the coefficients ``leaning_J``."""
-        own_N_K = self.trust * (columns_N_K_D @ self.unasked.theta_D + opinion_N_K)
-        leaning_N_K = np.concatenate([columns_N_K_D, effects_N_K_S], axis=2) @ (self.kept_J * leaning_J)
-        scores_N_K: Array = own_N_K + self.worth * leaning_N_K + self.balance_K
+    def scores_of(self, columns_N_K_D: Array, opinion_N_K: Array, leaning_D: Array) -> Array:
+        """scores_N_K of the truth when the leaning has the coefficients ``leaning_D``."""
+        own_N_K = self.trust * (columns_N_K_D @ self.unasked.logit.theta_D + opinion_N_K)
+        scores_N_K: Array = own_N_K + self.worth * (columns_N_K_D @ leaning_D) + self.balance_K
         return scores_N_K
 
-    def of(self, columns_N_K_D: Array, opinion_N_K: Array, effects_N_K_S: Array) -> Array:
+    def of(self, columns_N_K_D: Array, opinion_N_K: Array) -> Array:
         """p_N_K: the student's prediction of the truth."""
-        p_N_K: Array = softmax(self.scores_of(columns_N_K_D, opinion_N_K, effects_N_K_S, self.leaning.theta_D), axis=1)
+        p_N_K: Array = softmax(self.scores_of(columns_N_K_D, opinion_N_K, self.leaning.theta_D), axis=1)
         return p_N_K
 
 
 @dataclass(frozen=True)
 class Heard:
-    """The supervisor's L answers, with the columns of the cases and the effects φ_S of the sets' subjects."""
+    """The supervisor's L answers, and what it merely likes in the cases: that is taken out before it is heard."""
 
     columns_L_K_D: Array
-    opinion_L_K: Array
-    effects_L_K_S: Array
     weak_L: NDArray[np.int64]
+    liking_L_K: Array
 
 
 @dataclass(frozen=True)
@@ -93,13 +92,10 @@ class Pool:
 
     columns_N_K_D: Array
     opinion_N_K: Array
-    effects_N_K_S: Array
 
 
-def fit_unasked(
-    columns_N_K_D: Array, opinion_N_K: Array, intended_N: NDArray[np.int64], variance_D: Array
-) -> tuple[Logit, float]:
-    """The student from written cases alone, and how often those have the label they were meant to have.
+def fit_unasked(columns_N_K_D: Array, opinion_N_K: Array, intended_N: NDArray[np.int64], variance_D: Array) -> Unasked:
+    """The student from written cases alone; there may be none.
 
     Args:
         columns_N_K_D: of the written cases.
@@ -117,38 +113,43 @@ def fit_unasked(
         logit = fit_logit(columns_N_K_D, targets_N_K, variance_D, offset_N_K=opinion_N_K, start_D=start_D)
         scores_N_K = columns_N_K_D @ logit.theta_D + opinion_N_K
     assert logit is not None
-    return logit, intent
+    return Unasked(logit, intent)
 
 
 def hear(
-    unasked: Logit, intent: float, heard: Heard, pool: Pool, variance_J: Array, kept_S: Array, *, balanced: bool
+    unasked: Unasked,
+    trust: float,
+    heard: Heard,
+    pool: Pool,
+    variance_D: Array,
+    *,
+    balanced: bool,
+    face_value: bool = False,
 ) -> Truth:
     """The truth after the supervisor's answers.
 
     Args:
         unasked: the student before them.
-        intent: how often written cases are what they were meant to be.
+        trust: how far its own opinion is trusted (:func:`trust_in`).
         heard: the answers; there may be none.
         pool: the unlabelled cases.
-        variance_J: prior variance of the leaning's coefficients: D columns, then S effects.
-        kept_S: how far each effect is about the truth.
+        variance_D: prior variance of the leaning's coefficients.
         balanced: whether every option is right equally often over the pool (fixed classes of a balanced task).
+        face_value: take the leaning for the truth where it speaks, whatever the student thinks of it (a control).
     """
-    own_L_K = softmax(heard.columns_L_K_D @ unasked.theta_D + heard.opinion_L_K, axis=1)
-    trust = trust_in(own_L_K, heard.weak_L)
-    k = own_L_K.shape[1]
-    columns_L_K_J = np.concatenate([heard.columns_L_K_D, heard.effects_L_K_S], axis=2)
-    leaning = fit_logit(columns_L_K_J, np.eye(k)[heard.weak_L], variance_J)
-    kept_J = np.concatenate([np.ones(len(unasked.theta_D)), kept_S])
-    leaning_N_K = np.concatenate([pool.columns_N_K_D, pool.effects_N_K_S], axis=2) @ (kept_J * leaning.theta_D)
-    anchor_N_K = _anchor(unasked, 1.0, pool.columns_N_K_D, pool.opinion_N_K)
+    k = heard.columns_L_K_D.shape[1]
+    leaning = fit_logit(heard.columns_L_K_D, np.eye(k)[heard.weak_L], variance_D, offset_N_K=heard.liking_L_K)
     # Two worlds, averaged in log-odds: the own opinion bears on the truth and can judge the leaning, or it doesn't.
-    worth = trust * HEARD_TWICE * worth_of(leaning_N_K, anchor_N_K) + (1.0 - trust) * WORTH_START
-    truth = Truth(unasked, intent, leaning, kept_J, trust, worth, np.zeros(k))
+    own_N_K = unasked.of(pool.columns_N_K_D, pool.opinion_N_K)
+    judged = HEARD_TWICE * worth_of(pool.columns_N_K_D @ leaning.theta_D, own_N_K)
+    worth = trust * judged + (1.0 - trust) * WORTH_START
+    if face_value:
+        trust, worth = 1.0, WORTH_START
+    truth = Truth(unasked, leaning, trust, worth, np.zeros(k))
     if not balanced:
         return truth
-    scores_N_K = truth.scores_of(pool.columns_N_K_D, pool.opinion_N_K, pool.effects_N_K_S, leaning.theta_D)
-    return Truth(unasked, intent, leaning, kept_J, trust, worth, balance(scores_N_K))
+    scores_N_K = truth.scores_of(pool.columns_N_K_D, pool.opinion_N_K, leaning.theta_D)
+    return replace(truth, balance_K=balance(scores_N_K))
 
 
 def trust_in(own_L_K: Array, weak_L: NDArray[np.int64]) -> float:
@@ -191,11 +192,6 @@ def balance(scores_N_K: Array, rounds: int = 50) -> Array:
         shift_K = shift_K - np.log(softmax(scores_N_K + shift_K, axis=1).mean(axis=0) * k)
     centred: Array = shift_K - shift_K.mean()
     return centred
-
-
-def _anchor(unasked: Logit, trust: float, columns_N_K_D: Array, opinion_N_K: Array) -> Array:
-    p_N_K: Array = softmax(trust * (columns_N_K_D @ unasked.theta_D + opinion_N_K), axis=1)
-    return p_N_K
 
 
 def _intended_likelihood(k: int, intended_N: NDArray[np.int64], intent: float) -> Array:

@@ -27,7 +27,7 @@ SHORTEST, LONGEST = 25, 160
 """Length in characters of the pool cases that are shown as examples."""
 MAX_TOKENS = 36
 TEMPERATURE = 0.9
-CONTINUATIONS = 4
+CONTINUATIONS = 8
 """Cases sampled from one prompt."""
 SUREST = 0.15
 """Share of the pool from which examples are drawn: the cases the student is surest of."""
@@ -98,6 +98,36 @@ def written_cases(
     written = [Written(case_from(data, Split.WRITTEN), intended=data["intended"]) for data in recorded]
     seen.update(key(w.case) for w in written)
     return written
+
+
+def proposed_cases(lab: Lab, n: int, rng: np.random.Generator, seen: set[str]) -> list[Case]:
+    """The strong model's own, naive proposals of what to ask, as a recorded fact: a control for design."""
+    task = lab.task
+    pool = task.split(Split.POOL)
+    short = [case for case in pool if SHORTEST <= len(case.text) <= LONGEST] or list(pool)
+
+    def compute() -> Data:
+        prompt = load_prompt("propose_case")
+        shown = [short[int(i)].text[: 2 * LONGEST] for i in rng.permutation(len(short))[:EXAMPLES_PER_OPTION]]
+        request = SamplingRequest(
+            prompts=(prompt.render(noun=task.noun, question=task.question, examples=shown),),
+            n=n,
+            max_tokens=MAX_TOKENS,
+            temperature=TEMPERATURE,
+            top_p=0.95,
+            stop=("\n",),
+            seed=int(rng.integers(2**31)),
+        )
+        texts = [c.text.strip().strip('"') for c in lab.model.sample(request)[0] if c.finished]
+        cases = [case for case in (_case(text, task.cases[0].options) for text in texts) if _usable(task, case, seen)]
+        return {"cases": [case_data(case) for case in cases]}
+
+    if task.options_vary or n == 0:
+        return []
+    with lab.stage("propose"):
+        proposed = [case_from(data, Split.WRITTEN) for data in lab.journal.fact("proposed", compute)["cases"]]
+    seen.update(map(key, proposed))
+    return proposed
 
 
 def edits_for(task: Task, grounding: Grounding, parents: Sequence[Case], seen: set[str]) -> list[Written]:

@@ -53,6 +53,7 @@ def run(
     seed: Annotated[int | None, typer.Option(help="Everything random derives from it.")] = None,
     backend: Annotated[str | None, typer.Option(help="local or vllm.")] = None,
     chains: Annotated[int | None, typer.Option(help="Chains of thought sampled each round.")] = None,
+    written_first: Annotated[int | None, typer.Option(help="Cases the strong model writes before it asks.")] = None,
     written: Annotated[int | None, typer.Option(help="Cases the strong model writes each round.")] = None,
     out: Annotated[Path | None, typer.Option(help="The run folder; by default a new one under runs/.")] = None,
     with_: Annotated[
@@ -70,7 +71,8 @@ def run(
 
     given = {
         "task": task, "supervisor": supervisor, "student": student, "method": method, "budget": budget,
-        "rounds": rounds, "seed": seed, "backend": backend, "chains": chains, "written": written,
+        "rounds": rounds, "seed": seed, "backend": backend, "chains": chains, "written_first": written_first,
+        "written": written,
     }  # fmt: skip
     run_command(read_settings(config, given), out, with_)
 

@@ -9,6 +9,6 @@ METHODS.add(
 )
 
 # Importing a module adds its methods, in the order in which tables show them.
-from askew.evals.methods import active, label_free, passive, references  # noqa: E402
+from askew.evals.methods import active, controls, label_free, passive, references  # noqa: E402
 
-__all__ = ["METHODS", "Method", "active", "label_free", "passive", "references"]
+__all__ = ["METHODS", "Method", "active", "controls", "label_free", "passive", "references"]

@@ -84,7 +84,7 @@ def generate(lab: Lab) -> tuple[list[Case], list[int]]:
 
     seen = {key(case) for case in lab.task.cases}
     rng = stream(settings.seed, "self-generated")
-    written = written_cases(lab, truth, settings.written * (settings.rounds + 1), rng, seen)
+    written = written_cases(lab, truth, settings.written_first + settings.written * settings.rounds, rng, seen)
     if not written:
         # Where options vary nothing is written: the student's own reading of the pool stands in.
         return list(pool), [int(label) for label in lab.representation.opinion(pool).argmax(axis=1)]

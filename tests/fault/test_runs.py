@@ -108,7 +108,7 @@ def real_cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def command(task: Path, out: Path) -> list[str]:
     return [
         "run", "--task", str(task), "--supervisor", "model:minilm", "--budget", "12", "--rounds", "2",
-        "--chains", "6", "--written", "8", "--out", str(out), "--with", "weak",
+        "--chains", "6", "--written", "8", "--written-first", "8", "--out", str(out), "--with", "weak",
     ]  # fmt: skip
 
 

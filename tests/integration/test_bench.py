@@ -42,7 +42,13 @@ def settings(cases_file: Callable[..., Path]) -> Settings:
     for row in made:
         row["weak"] = {"kim": int("!" in str(row["text"]) or "warm" in str(row["text"]))}
     return Settings(
-        task=str(cases_file(made)), supervisor="column:kim", student="scripted", budget=20, rounds=2, written=8
+        task=str(cases_file(made)),
+        supervisor="column:kim",
+        student="scripted",
+        budget=20,
+        rounds=2,
+        written=8,
+        written_first=16,
     )
 
 

@@ -37,7 +37,16 @@ class Rater:
 
 
 def settings(path: Path) -> Settings:
-    return Settings(task=str(path), supervisor="test", student="scripted", budget=24, rounds=3, chains=24, written=8)
+    return Settings(
+        task=str(path),
+        supervisor="test",
+        student="scripted",
+        budget=24,
+        rounds=3,
+        chains=24,
+        written=8,
+        written_first=16,
+    )
 
 
 def run(path: Path, folder: Path, supervisor: object) -> None:

@@ -1,0 +1,25 @@
+"""Parts of the method that can be switched off, one at a time, to see what each is worth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """The full method by default; each control changes one thing and leaves the rest as it is."""
+
+    asks: Literal["designed", "random", "proposed", "nothing"] = "designed"
+    """Which cases are asked: designed ones, random ones of the pool, the model's own naive proposals, or none."""
+    generates: bool = True
+    """Whether the model writes and edits cases; without it there is only the pool."""
+    noise: bool = True
+    """Whether information gain knows that the supervisor errs; without it an answer is taken for the truth."""
+    mistakes: bool = True
+    """Whether there is a mistake theory; without it answers count at their face value and there are no sets."""
+    clusters: bool = True
+    """Whether claims are clustered; without it every claim is a hypothesis of its own."""
+
+
+FULL = Controls()
