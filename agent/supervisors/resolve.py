@@ -41,11 +41,25 @@ def _column(rater: str, task: Task, _: Settings) -> Supervisor:
     return ColumnSupervisor(task, rater)
 
 
+def _http(address: str, task: Task, settings: Settings) -> Supervisor:
+    from askew.agent.supervisors.http import HttpSupervisor
+
+    return HttpSupervisor(address, task.question, settings.seed)
+
+
+def _chat(argument: str, task: Task, _: Settings) -> Supervisor:
+    from askew.agent.supervisors.chat import ChatSupervisor
+
+    return ChatSupervisor(argument, task)
+
+
 SUPERVISORS.add("column", SupervisorKind("column:NAME", "labels recorded in the file of cases", _column))
 SUPERVISORS.add("recorded", SupervisorKind("recorded:NAME", "one recorded human rater of the task", _column))
 SUPERVISORS.add(
     "human", SupervisorKind("human", "a person at this terminal", lambda _, task, __: HumanSupervisor(task.question))
 )
+SUPERVISORS.add("http", SupervisorKind("http:URL", "any endpoint that answers cases in JSON", _http))
+SUPERVISORS.add("openai", SupervisorKind("openai:MODEL[@BASE_URL]", "a chat model prompted to label", _chat))
 SUPERVISORS.add("model", SupervisorKind("model:NAME[:probe|lora|full]", "a smaller model trained on split 'weak'"))
 SUPERVISORS.add(
     "planted",
