@@ -11,6 +11,7 @@ from pathlib import Path
 from askew.errors import InputError
 from askew.registry import Registry
 from askew.tasks.attributes import bank
+from askew.tasks.chess.moves import CHOICE, PAIR, load_chess
 from askew.tasks.files import load_file
 from askew.tasks.gold import LoadedTask
 from askew.tasks.qa.preference import NAME as QA_PREFERENCE
@@ -27,6 +28,9 @@ for _name in SOURCES:
     TASKS.add(_name, partial(load_sentiment, _name))
 
 TASKS.add(QA_PREFERENCE, load_qa_preference)
+
+for _name in (PAIR, CHOICE):
+    TASKS.add(_name, partial(load_chess, _name))
 
 
 def load_task(name: str, seed: int) -> LoadedTask:

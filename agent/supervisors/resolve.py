@@ -41,6 +41,12 @@ def _column(rater: str, task: Task, _: Settings) -> Supervisor:
     return ColumnSupervisor(task, rater)
 
 
+def _material(_: str, task: Task, __: Settings) -> Supervisor:
+    from askew.agent.supervisors.material import MaterialSupervisor
+
+    return MaterialSupervisor(task)
+
+
 def _http(address: str, task: Task, settings: Settings) -> Supervisor:
     from askew.agent.supervisors.http import HttpSupervisor
 
@@ -58,6 +64,7 @@ SUPERVISORS.add("recorded", SupervisorKind("recorded:NAME", "one recorded human 
 SUPERVISORS.add(
     "human", SupervisorKind("human", "a person at this terminal", lambda _, task, __: HumanSupervisor(task.question))
 )
+SUPERVISORS.add("material", SupervisorKind("material", "chess: takes the greater piece, looks no further", _material))
 SUPERVISORS.add("http", SupervisorKind("http:URL", "any endpoint that answers cases in JSON", _http))
 SUPERVISORS.add("openai", SupervisorKind("openai:MODEL[@BASE_URL]", "a chat model prompted to label", _chat))
 SUPERVISORS.add("model", SupervisorKind("model:NAME[:probe|lora|full]", "a smaller model trained on split 'weak'"))

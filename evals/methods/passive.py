@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -144,23 +145,27 @@ class _Probe:
     """Scores of each option from one weight vector (options vary) or one a class."""
 
     def __init__(self, representation: Representation, cases: Sequence[Case], labels_N: NDArray[np.int64]) -> None:
-        from sklearn.linear_model import LogisticRegressionCV
+        from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
 
         self._representation = representation
         self._vary = representation.task.options_vary
-        self._only = int(labels_N[0]) if len(set(labels_N.tolist())) == 1 else None
+        # Answers of one class teach a probe of classes nothing; where options vary they still tell options apart.
+        one_class = len(set(labels_N.tolist())) == 1 and not self._vary
+        self._only = int(labels_N[0]) if one_class else None
         x, y = self._rows(cases), labels_N
         if self._vary:
             k = representation.task.n_options
             y = one_hot(labels_N, k).astype(np.int64).ravel()
         if self._only is None:
             folds = int(min(5, np.bincount(y)[np.unique(y)].min()))
-            probe = LogisticRegressionCV(
-                Cs=np.logspace(-5, 0, 6), cv=max(2, folds), scoring="neg_log_loss", max_iter=500,
-                l1_ratios=(0.0,), use_legacy_attributes=False,
-            )  # fmt: skip
+            probe: Any = LogisticRegression(C=1e-2, max_iter=500)
+            if folds > 1:  # a class that was answered once can't be both learned from and held out
+                probe = LogisticRegressionCV(
+                    Cs=np.logspace(-5, 0, 6), cv=folds, scoring="neg_log_loss", max_iter=500,
+                    l1_ratios=(0.0,), use_legacy_attributes=False,
+                )  # fmt: skip
             self._model = make_pipeline(StandardScaler(), probe).fit(x, y)
             self._classes = [int(c) for c in np.unique(y)]
 

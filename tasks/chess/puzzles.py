@@ -1,0 +1,167 @@
+"""Puzzles with one move that is better beyond doubt: hanging pieces, forks, and mates in one, two and three.
+
+Positions come from random play or, for the longer mates, from few pieces on a random board. What makes the better
+move better is verified by search (:mod:`askew.tasks.chess.search`), and so is that the others are not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import chess
+import numpy as np
+
+from askew.tasks.chess.search import VALUES, captured, is_forced, mates_in, quiet_value, value_of
+
+LEAST_GAP = 2
+"""Pawns by which the better move must be better."""
+OTHERS = 3
+"""Worse moves that a puzzle comes with."""
+LONGEST_GAME = 60
+SHORTEST_GAME = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Puzzle:
+    """A position, the moves that led there (SAN), the better move and worse ones (UCI), and what it is about."""
+
+    fen: str
+    line: tuple[str, ...]
+    better: str
+    worse: tuple[str, ...]
+    kind: str
+
+
+def random_positions(rng: np.random.Generator) -> Iterator[tuple[chess.Board, tuple[str, ...]]]:
+    """Positions from random games without end: several from each game."""
+    while True:
+        board, line = chess.Board(), []
+        for ply in range(LONGEST_GAME):
+            moves = list(board.legal_moves)
+            if not moves or board.is_insufficient_material():
+                break
+            move = moves[int(rng.integers(len(moves)))]
+            line.append(board.san(move).rstrip("+#"))
+            board.push(move)
+            if ply >= SHORTEST_GAME and any(board.legal_moves):
+                yield board.copy(stack=False), tuple(line)
+
+
+def hanging(board: chess.Board, rng: np.random.Generator) -> Puzzle | None:
+    """A capture that wins material outright."""
+    before = quiet_value(board, depth=0)
+    winning = [move for move in board.generate_legal_captures() if captured(board, move) >= VALUES[chess.KNIGHT]]
+    for move in winning:
+        value = value_of(board, move)
+        if value >= before + VALUES[chess.KNIGHT] and value < 900:
+            return _puzzle(board, move, _worse(board, move, value - LEAST_GAP, rng), "hanging piece")
+    return None
+
+
+def fork(board: chess.Board, rng: np.random.Generator) -> Puzzle | None:
+    """A quiet move that attacks two greater pieces at once, and wins one whatever the reply."""
+    if board.is_check():
+        return None
+    before = quiet_value(board)
+    for move in board.legal_moves:
+        if board.is_capture(move) or board.piece_type_at(move.from_square) not in (
+            chess.KNIGHT,
+            chess.PAWN,
+            chess.BISHOP,
+        ):
+            continue
+        own = VALUES[board.piece_type_at(move.from_square) or chess.PAWN]
+        board.push(move)
+        targets = [
+            board.piece_type_at(square) for square in board.attacks(move.to_square) & board.occupied_co[board.turn]
+        ]
+        aimed = sum(piece == chess.KING or VALUES[piece or chess.PAWN] > own for piece in targets)
+        wins = aimed > 1 and all(_after(board, reply) >= before + LEAST_GAP for reply in list(board.legal_moves))
+        board.pop()
+        if wins and not any(is_forced(board, other, 1) for other in board.legal_moves):
+            return _puzzle(board, move, _worse(board, move, before, rng), "fork")
+    return None
+
+
+def mate_in_one(board: chess.Board, rng: np.random.Generator) -> Puzzle | None:
+    """A move that mates at once."""
+    for move in board.legal_moves:
+        if is_forced(board, move, 1):
+            others = [other for other in board.legal_moves if not is_forced(board, other, 1)]
+            return _puzzle(board, move, _some(others, rng), "mate in 1")
+    return None
+
+
+def mate_in(board: chess.Board, moves: int, rng: np.random.Generator) -> Puzzle | None:
+    """A move that forces mate in exactly ``moves``, beside moves after which the mate is gone for good."""
+    if mates_in(board, moves - 1):
+        return None
+    checks = [move for move in board.legal_moves if board.gives_check(move)]
+    for move in rng.permutation(np.array(checks, dtype=object))[:4]:
+        if is_forced(board, move, moves):
+            return _puzzle(
+                board, move, _some([m for m in board.legal_moves if _draws(board, m)], rng), f"mate in {moves}"
+            )
+    return None
+
+
+def few_pieces(rng: np.random.Generator) -> chess.Board:
+    """White to move with a king and two heavy pieces against a king near the edge."""
+    while True:
+        squares = [int(s) for s in rng.choice(64, size=4, replace=False)]
+        edge = [s for s in range(64) if chess.square_rank(s) in (0, 7) or chess.square_file(s) in (0, 7)]
+        squares[1] = int(rng.choice(edge))
+        if len(set(squares)) < 4:
+            continue
+        heavy = chess.QUEEN if rng.random() < 0.5 else chess.ROOK
+        board = chess.Board(None)
+        for square, piece, colour in zip(
+            squares, (chess.KING, chess.KING, chess.ROOK, heavy), (True, False, True, True), strict=True
+        ):
+            board.set_piece_at(square, chess.Piece(piece, colour))
+        if board.is_valid() and not board.is_game_over():
+            return board
+
+
+def _after(board: chess.Board, reply: chess.Move) -> int:
+    board.push(reply)
+    value = quiet_value(board)
+    board.pop()
+    return value
+
+
+def _draws(board: chess.Board, move: chess.Move) -> bool:
+    """Whether a move throws the win away: stalemate, or a heavy piece for nothing that leaves at most one."""
+    board.push(move)
+    try:
+        return board.is_stalemate() or any(board.generate_legal_captures())
+    finally:
+        board.pop()
+
+
+def _worse(board: chess.Board, better: chess.Move, at_most: int, rng: np.random.Generator) -> list[chess.Move]:
+    """A few other moves that are worth at most so much."""
+    others = [move for move in board.legal_moves if move != better]
+    found: list[chess.Move] = []
+    for index in rng.permutation(len(others)):
+        if len(found) == OTHERS:
+            break
+        if value_of(board, others[index]) <= at_most and not is_forced(board, others[index], 1):
+            found.append(others[index])
+    return found
+
+
+def _some(moves: Sequence[chess.Move], rng: np.random.Generator) -> list[chess.Move]:
+    return [moves[int(index)] for index in rng.permutation(len(moves))[:OTHERS]]
+
+
+def _puzzle(board: chess.Board, better: chess.Move, worse: Sequence[chess.Move], kind: str) -> Puzzle | None:
+    if len(worse) < OTHERS:
+        return None
+    return Puzzle(board.fen(), (), better.uci(), tuple(move.uci() for move in worse), kind)
+
+
+Finder = Callable[[chess.Board, np.random.Generator], Puzzle | None]
+FROM_PLAY: dict[str, Finder] = {"hanging piece": hanging, "mate in 1": mate_in_one, "fork": fork}
+LEVEL = {"hanging piece": 1, "mate in 1": 2, "fork": 3, "mate in 2": 4, "mate in 3": 5}
