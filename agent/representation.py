@@ -107,20 +107,22 @@ class Representation:
 
     def features(self, cases: Sequence[Case]) -> NDArray[np.float32]:
         """features_N_D, or features_N_K_D where options vary; there is at least one case."""
-        flat = self._cache.vectors([text for case in cases for text in self._texts(case)], self._model.features)
+        texts = [text for case in cases for text in case_texts(self.task, case)]
+        flat = self._cache.vectors(texts, self._model.features)
         return flat.reshape(len(cases), -1, flat.shape[-1]) if self.task.options_vary else flat
-
-    def _texts(self, case: Case) -> list[str]:
-        task = self.task
-        if task.options_vary:
-            prompt = load_prompt("judge_option")
-            return [prompt.render(question=task.question, text=case.text, option=o) for o in case.options]
-        cue = task.cue or f"\n{task.question} The {task.noun} is"
-        return [load_prompt("judge").render(noun=task.noun, text=case.text, cue=cue)]
 
     def _standardised(self, raw: NDArray[np.float32]) -> Array:
         standardised: Array = (raw.astype(np.float64) - self._mean_D) / self._scale_D
         return standardised
+
+
+def case_texts(task: Task, case: Case) -> list[str]:
+    """What the student reads of a case: one text, or one an option where the options are what is judged."""
+    if task.options_vary:
+        prompt = load_prompt("judge_option")
+        return [prompt.render(question=task.question, text=case.text, option=o) for o in case.options]
+    cue = task.cue or f"\n{task.question} The {task.noun} is"
+    return [load_prompt("judge").render(noun=task.noun, text=case.text, cue=cue)]
 
 
 def biases(n: int, k: int) -> Array:

@@ -19,7 +19,7 @@ def _group(help_: str) -> typer.Typer:
 
 models_app = _group("Models: list them, fetch them.")
 data_app = _group("Data sets: list them, fetch them.")
-tasks_app = _group("Tasks: list them.")
+tasks_app = _group("Tasks: list them, check one.")
 supervisors_app = _group("Weak supervisors: list them.")
 methods_app = _group("Methods: list them.")
 
@@ -76,6 +76,33 @@ def list_tasks(json_: Json = False) -> None:
     from askew.tasks.load import TASKS
 
     _show("tasks", ["name"], [*([name] for name in TASKS), ["FILE.jsonl, .csv or .parquet"]], json_)
+
+
+@tasks_app.command("check")
+def check_task_command(
+    name: Annotated[str, typer.Argument(help="A built-in task or a file of cases.")],
+    seed: Annotated[int, typer.Option(help="Draws the splits.")] = 0,
+    json_: Json = False,
+) -> None:
+    """Check that a task keeps the contract that every experiment takes for granted."""
+    from transformers import AutoConfig, AutoTokenizer
+
+    from askew.agent.config import Settings
+    from askew.agent.models.pull import model_folder
+    from askew.evals.task_check import check_task
+    from askew.tasks.load import load_task
+
+    loaded = load_task(name, seed)
+    folder = model_folder(Settings().student)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    context = int(AutoConfig.from_pretrained(folder).max_position_embeddings)
+    found = check_task(loaded, lambda text: len(tokenizer(text)["input_ids"]), context)
+    rows = [[finding.name, "yes" if finding.holds else "NO", finding.seen] for finding in found]
+    _show(name, ["contract", "holds", "seen"], rows, json_)
+    for note in loaded.notes:
+        typer.echo(note, err=True)
+    if not all(finding.holds for finding in found):
+        raise typer.Exit(1)
 
 
 @supervisors_app.command("list")

@@ -1,0 +1,64 @@
+"""Every built-in task keeps the contract, and the check finds a task that doesn't."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from conftest import rows
+
+from askew.evals.task_check import check_task, near_duplicates
+from askew.tasks.case import Case, Split
+from askew.tasks.gold import Gold, LoadedTask
+from askew.tasks.load import TASKS, load_task
+
+
+def broken(loaded: LoadedTask) -> set[str]:
+    return {finding.name for finding in check_task(loaded, lambda text: len(text.split()), 2048) if not finding.holds}
+
+
+@pytest.mark.parametrize("name", [name for name in TASKS if not name.startswith("chess-")])
+def test_built_in_tasks_keep_the_contract(name: str) -> None:
+    assert broken(load_task(name, 0)) == set()
+
+
+@pytest.fixture
+def small(cases_file: Callable[..., Path]) -> LoadedTask:
+    return load_task(str(cases_file(rows())), 0)
+
+
+def with_cases(loaded: LoadedTask, cases: tuple[Case, ...]) -> LoadedTask:
+    return replace(loaded, task=replace(loaded.task, cases=cases))
+
+
+def test_each_breach_is_found(small: LoadedTask) -> None:
+    cases = small.task.cases
+    assert broken(small) == set()
+    pool, test = small.task.split(Split.POOL)[0], small.task.split(Split.TEST)[0]
+    leaked = replace(test, id="leak", text=pool.text + "!")
+    assert "no case is in two splits" in broken(with_cases(small, (*cases, leaked)))
+    assert "ids are unique" in broken(with_cases(small, (*cases, cases[0])))
+    assert "options are valid" in broken(with_cases(small, (replace(cases[0], options=("a", " ")), *cases[1:])))
+    assert "rendered cases fit the context" in broken(
+        with_cases(small, (*cases, replace(pool, id="l", text="a " * 3000)))
+    )
+    only = tuple(case for case in cases if case.split is not Split.POOL)
+    assert "there is something to ask and to test on" in broken(with_cases(small, only))
+    wild = Gold({**small.gold, test.id: 7})
+    assert "gold scores 1.0" in broken(replace(small, gold=wild))
+    skewed = Gold({case.id: int(index == 0) for index, case in enumerate(cases)})
+    assert "classes are balanced" in broken(replace(small, gold=skewed))
+    assert "code agrees with gold" in broken(replace(small, truth=lambda case: 1 - small.gold[case.id]))
+
+
+def test_near_duplicates_are_texts_that_differ_by_typing() -> None:
+    text = "A rambling ensemble piece with loosely connected characters and plots that never quite gel number "
+    texts = [text + str(index) * 3 for index in range(40)] + ["Something else entirely, about a boat and its crew."]
+    others = [
+        *(f"Unrelated sentence {index} on a topic of its own {index * 7}." for index in range(400)),
+        texts[-1] + " ",
+    ]
+    assert (40, 400) in list(near_duplicates(texts, others))
+    assert list(near_duplicates([], others)) == []
