@@ -17,6 +17,10 @@ STRENGTHS = (1.0, 2.0)
 """Log-odds per standard deviation of the subject; a hypothesis doesn't say how strong the habit is."""
 SLIPS_E = np.array([0.02, 0.08, 0.18, 0.32])
 """Grid over ε, the chance that an answer has nothing to do with the hypothesis; Beta(1, 9) prior."""
+CLARIFIED: tuple[Kind | None, ...] = (Kind.BETTER, Kind.LIKED, None)
+"""What each answer to a clarifying question says: it matters for the truth, it is only liked, it does neither."""
+KNOWS_ITSELF = 0.8
+"""How often a person is right about what sways people: more often than not, and far from always."""
 _LOG_PRIOR_E = np.log(beta.pdf(SLIPS_E, 1, 9) / beta.pdf(SLIPS_E, 1, 9).sum())
 
 
@@ -77,10 +81,13 @@ def predictions(
     return np.stack(q_H), np.stack(r_H)
 
 
-def update(hypothesis_set: HypothesisSet, q_H_L_K: Array, weak_L: NDArray[np.int64]) -> SetBelief:
+def update(
+    hypothesis_set: HypothesisSet, q_H_L_K: Array, weak_L: NDArray[np.int64], told: int | None = None
+) -> SetBelief:
     """The posterior after L answers: exact, with ε marginalised on a grid.
 
     The whole history is scored each time, so a hypothesis born late meets the same evidence as the others.
+    ``told`` is what a person answered to the clarifying question (an index of :data:`CLARIFIED`).
     """
     prior_H = np.array([h.prior for h in hypothesis_set.hypotheses] + [hypothesis_set.prior_none])
     names = (*(h.id for h in hypothesis_set.hypotheses), NONE_OF_THESE)
@@ -88,6 +95,10 @@ def update(hypothesis_set: HypothesisSet, q_H_L_K: Array, weak_L: NDArray[np.int
     answered_H_L = np.take_along_axis(q_H_L_K, weak_L[None, :, None], axis=2)[..., 0]
     mixed_E_H_L = (1 - SLIPS_E[:, None, None]) * answered_H_L + SLIPS_E[:, None, None] / n_options
     evidence_H = logsumexp(np.log(mixed_E_H_L).sum(axis=2) + _LOG_PRIOR_E[:, None], axis=0)
+    if told is not None:
+        kinds = [*(hypothesis.kind for hypothesis in hypothesis_set.hypotheses), None]
+        meant_H = np.array([kind is CLARIFIED[told] for kind in kinds])
+        evidence_H = evidence_H + np.log(np.where(meant_H, KNOWS_ITSELF, (1 - KNOWS_ITSELF) / 2))
     p_H = np.exp(log_softmax(np.log(prior_H) + evidence_H))
     leader, runner_up = np.argsort(-p_H)[:2]
     # An answer counts for the leader when the leader expected it more than "none of these" did.

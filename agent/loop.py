@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from safetensors.numpy import save_file
 
+from askew.agent.clarify import clarify
 from askew.agent.cluster import SubjectCluster, claims_of, cluster_subjects
 from askew.agent.conditional_logit import Array
 from askew.agent.controls import FULL, Controls
@@ -62,6 +63,7 @@ def scientific(lab: Lab, controls: Controls = FULL) -> None:
         if controls.mistakes:
             form_sets(lab, notebook, propose_from(hypothesise(lab, notebook), lab, notebook, controls))
         write_and_learn(lab, notebook, controls, seen)
+        clarify(lab, notebook)
         candidates, outlook = look_ahead(lab, notebook, controls, seen)
         choices = design(lab, notebook, candidates, outlook, controls)
         if choices:

@@ -38,6 +38,8 @@ class Notebook:
     written: dict[str, Candidate] = field(default_factory=dict)
     answers: dict[str, int | None] = field(default_factory=dict)
     asked: dict[str, Candidate] = field(default_factory=dict)
+    told: dict[str, int] = field(default_factory=dict)
+    """What a person answered to clarifying questions, by set."""
     truth_model: Truth | None = None
     theory: Theory | None = None
     _unasked: tuple[int, Unasked] | None = None
@@ -164,7 +166,9 @@ class Notebook:
         cases, weak_L = self.answered(), np.array(self.weak_labels(), dtype=np.int64)
         for hypothesis_set in self.sets:
             q_H_L_K, _ = self.set_predictions(hypothesis_set, cases)
-            self.beliefs[hypothesis_set.id] = beliefs.update(hypothesis_set, q_H_L_K, weak_L)
+            self.beliefs[hypothesis_set.id] = beliefs.update(
+                hypothesis_set, q_H_L_K, weak_L, self.told.get(hypothesis_set.id)
+            )
 
     def outlook(self, candidates: Sequence[Candidate], targets: Sequence[Case], rng: np.random.Generator) -> Outlook:
         """What is expected of every candidate, by the joint posterior and by each set."""

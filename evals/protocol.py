@@ -19,6 +19,8 @@ from askew.agent.models.pull import model_folder
 from askew.agent.models.vectors import VectorCache
 from askew.agent.representation import Representation
 from askew.agent.supervisors.base import Supervisor
+from askew.agent.supervisors.desk import LABELS, Desk
+from askew.agent.supervisors.human import HumanSupervisor
 from askew.agent.supervisors.model import Features
 from askew.errors import InputError, RunError
 from askew.evals.methods import METHODS
@@ -104,8 +106,12 @@ def check_task(loaded: LoadedTask, budget: int) -> None:
         )
 
 
-def run_experiment(settings: Settings, folder: Path, twins: tuple[str, ...], say: Say) -> None:
+def run_experiment(
+    settings: Settings, folder: Path, twins: tuple[str, ...], say: Say, supervisor: Supervisor | None = None
+) -> None:
     """Run a method in ``folder`` and its twins in ``folder/twins``; a folder that exists is continued.
+
+    ``supervisor`` stands in for the one that the settings name (people at a web page, say).
 
     Raises:
         InputError: the settings can't be used; nothing was run.
@@ -114,6 +120,10 @@ def run_experiment(settings: Settings, folder: Path, twins: tuple[str, ...], say
     for name in (settings.method, *twins):
         _ = METHODS[name]
     bench = Workbench(settings)
+    if supervisor is None and settings.supervisor == "human":
+        supervisor = HumanSupervisor(bench.loaded.task.question, Desk(folder))
+    if supervisor is not None:
+        bench.supervisor = supervisor
     # What can't be used is found out before the folder is made.
     _ = bench.model, bench.supervisor
     check_space(folder)
@@ -158,7 +168,7 @@ def write_config(settings: Settings, folder: Path, twins: tuple[str, ...]) -> No
                 "choose another --out."
             )
         return
-    if folder.exists() and any(item.name != "lock" for item in folder.iterdir()):
+    if folder.exists() and any(item.name not in {"lock", LABELS} for item in folder.iterdir()):
         raise InputError(f"{folder} is not empty and not a run folder: choose another --out.")
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -144,6 +144,28 @@ def view(
 
 
 @app.command()
+def label(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A run folder, or a new one.")],
+    task: Annotated[str | None, typer.Option(help="For a new run: a built-in task or a file of cases.")] = None,
+    budget: Annotated[int | None, typer.Option(help="For a new run: answers that may be asked for.")] = None,
+    rounds: Annotated[int | None, typer.Option(help="For a new run: rounds the budget is spread over.")] = None,
+    seed: Annotated[int | None, typer.Option(help="For a new run: everything random derives from it.")] = None,
+    labellers: Annotated[int, typer.Option(min=1, help="People who answer each case; the majority counts.")] = 1,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 0,
+    host: Annotated[str, typer.Option(help="Another address than loopback needs --expose too.")] = "127.0.0.1",
+    expose: Annotated[bool, typer.Option("--expose", help="Allow an address that others can reach.")] = False,
+) -> None:
+    """Be the weak supervisor, in a browser: the run goes on as you answer."""
+    from askew.agent.cli.viewing import label_command
+    from askew.agent.config import read_settings
+
+    given = {"task": task, "budget": budget, "rounds": rounds, "seed": seed}
+    begun = any(value is not None for value in given.values())
+    settings = read_settings(None, {**given, "supervisor": "human"}) if begun else None
+    label_command(folder, settings, labellers, host, port, expose)
+
+
+@app.command()
 def doctor(json_: Json = False) -> None:
     """Check that everything a run needs is here."""
     from askew.agent.cli.checkup import doctor_command

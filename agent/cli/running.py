@@ -11,6 +11,7 @@ import typer
 
 from askew.agent.cli.display import show_table, shown_progress
 from askew.agent.config import Settings
+from askew.agent.supervisors.base import Supervisor
 from askew.errors import InputError
 from askew.evals.compare import Comparison
 from askew.evals.grade import GradedRun
@@ -25,7 +26,7 @@ def run_command(settings: Settings, out: Path | None, with_: str | None) -> None
 
     _ = METHODS[settings.method]
     folder = out or _new_folder(settings)
-    _run(settings, folder, _twins(settings, with_))
+    run_in(settings, folder, twins_of(settings, with_))
 
 
 def resume_command(folder: Path) -> None:
@@ -33,7 +34,7 @@ def resume_command(folder: Path) -> None:
     from askew.evals.protocol import read_config
 
     settings, twins = read_config(folder)
-    _run(settings, folder, twins)
+    run_in(settings, folder, twins)
 
 
 def compare_command(folders: list[Path], as_json: bool, plot: Path | None) -> None:
@@ -51,7 +52,8 @@ def compare_command(folders: list[Path], as_json: bool, plot: Path | None) -> No
         show_comparison(comparison)
 
 
-def _run(settings: Settings, folder: Path, twins: tuple[str, ...]) -> None:
+def run_in(settings: Settings, folder: Path, twins: tuple[str, ...], supervisor: Supervisor | None = None) -> None:
+    """Run or continue what is in ``folder``, grade it, and show the table; ``supervisor`` replaces the named one."""
     from askew.evals.protocol import TWINS, run_experiment, run_folders
 
     typer.echo(
@@ -59,7 +61,7 @@ def _run(settings: Settings, folder: Path, twins: tuple[str, ...]) -> None:
         f"{settings.budget} labels in {settings.rounds} rounds · seed {settings.seed}"
     )
     with shown_progress() as say:
-        run_experiment(settings, folder, twins, say)
+        run_experiment(settings, folder, twins, say, supervisor)
     places = [folder, *(folder / TWINS / name for name in twins)]
     try:
         comparison, runs = _compared([place for place in run_folders(folder) if place in places])
@@ -91,11 +93,21 @@ def _compared(folders: list[Path]) -> tuple[Comparison, list[GradedRun]]:
     return compare(runs), runs
 
 
-def _twins(settings: Settings, with_: str | None) -> tuple[str, ...]:
-    if with_ is None:
-        chosen: tuple[str, ...] = DEFAULT_TWINS if settings.method == "scientific" else BOUNDS
+def twins_of(settings: Settings, with_: str | None) -> tuple[str, ...]:
+    """The methods to run beside: those named, or the passive twin and the bounds, as far as they make sense.
+
+    A person is not asked to label the whole test set, nor a second time for a rival; a ceiling takes gold labels.
+    """
+    if with_ is not None:
+        chosen: tuple[str, ...] = tuple(separated(with_))
     else:
-        chosen = tuple(separated(with_))
+        from askew.tasks.load import load_task
+
+        chosen = DEFAULT_TWINS if settings.method == "scientific" else BOUNDS
+        if settings.supervisor == "human":
+            chosen = ("ceiling",)
+        if not load_task(settings.task, settings.seed).gold:
+            chosen = tuple(name for name in chosen if name != "ceiling")
     return tuple(name for name in chosen if name != settings.method)
 
 

@@ -24,6 +24,15 @@ class Supervisor(Protocol):
         ...
 
 
+@runtime_checkable
+class Clarifies(Protocol):
+    """A supervisor that can be asked about itself, in words: a person."""
+
+    def clarify(self, name: str, question: str, options: Sequence[str]) -> tuple[int | None, str]:
+        """The chosen option (``None``: unsure) and what was added in words; ``name`` identifies the question."""
+        ...
+
+
 SupervisorFactory = Callable[..., Supervisor]
 
 
