@@ -27,7 +27,7 @@ SHORTEST, LONGEST = 25, 160
 """Length in characters of the pool cases that are shown as examples."""
 MAX_TOKENS = 36
 TEMPERATURE = 0.9
-CONTINUATIONS = 8
+CONTINUATIONS = 4
 """Cases sampled from one prompt."""
 SUREST = 0.15
 """Share of the pool from which examples are drawn: the cases the student is surest of."""
