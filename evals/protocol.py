@@ -25,6 +25,7 @@ from askew.agent.supervisors.model import Features
 from askew.errors import InputError, RunError
 from askew.evals.methods import METHODS
 from askew.evals.supervisors import build_supervisor
+from askew.evals.trap import TRAP, set_trap
 from askew.packages import cache_folder
 from askew.tasks.case import Split
 from askew.tasks.gold import LoadedTask
@@ -47,6 +48,12 @@ class Workbench:
     def __post_init__(self) -> None:
         self.loaded = load_task(self.settings.task, self.settings.seed)
         check_task(self.loaded, self.settings.budget)
+        kind, _, inner = self.settings.supervisor.partition(":")
+        if kind == TRAP:
+            settings = self.settings.model_copy(update={"supervisor": inner})
+            self.loaded, self.supervisor = set_trap(
+                self.loaded, build_supervisor(settings, self.loaded, self.features_of)
+            )
 
     @cached_property
     def model(self) -> LanguageModel:

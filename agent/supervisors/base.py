@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
@@ -70,12 +71,12 @@ def checked_labels(supervisor: Supervisor, cases: Sequence[Case]) -> list[int | 
         if answer is None:
             checked.append(None)
             continue
-        if isinstance(answer, bool) or not hasattr(answer, "__index__"):
+        index = _index(answer)
+        if index is None:
             raise SupervisorError(
-                f"the supervisor {name} answered {answer!r} to case {case.id!r}: expected the index of an "
+                f"the supervisor {name} answered {str(answer)[:80]!r} to case {case.id!r}: expected the index of an "
                 f"option, 0 to {len(case.options) - 1}, or None."
             )
-        index = answer.__index__()
         if not 0 <= index < len(case.options):
             raise SupervisorError(
                 f"the supervisor {name} answered {index} to case {case.id!r}: expected 0 to "
@@ -83,3 +84,11 @@ def checked_labels(supervisor: Supervisor, cases: Sequence[Case]) -> list[int | 
             )
         checked.append(index)
     return checked
+
+
+def _index(answer: object) -> int | None:
+    """The answer as an integer (also NumPy's), or ``None`` where it is something else, a truth value included."""
+    try:
+        return None if isinstance(answer, bool) else operator.index(answer)  # type: ignore[arg-type]
+    except TypeError:
+        return None

@@ -74,6 +74,10 @@ SUPERVISORS.add(
 )
 SUPERVISORS.add("simulated", SupervisorKind("simulated:PATTERN@ACCURACY", "one accuracy, different patterns of error"))
 
+SUPERVISORS.add(
+    "trap", SupervisorKind("trap:SUPERVISOR", "another one, whose answer stands in every text as an opinion")
+)
+
 
 def kind_of(spec: str) -> str | None:
     """The kind that ``spec`` names, or ``None`` for a plugin."""
