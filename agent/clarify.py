@@ -25,7 +25,8 @@ def clarify(lab: Lab, notebook: Notebook) -> None:
     """Ask about the set on which better and liked are most evenly matched, if there is one and anyone to ask."""
     supervisor = lab.supervisor
     left = lab.settings.budget - lab.labels_used
-    if not isinstance(supervisor, Clarifies) or left < 1 or not notebook.answered():
+    # A question may not take the last label: a round without a case would end the run.
+    if not isinstance(supervisor, Clarifies) or left < 2 or not notebook.answered():
         return
     open_sets = [s for s in notebook.sets if s.id in notebook.beliefs and s.id not in notebook.told]
     matched = {s.id: _matched(notebook, s) for s in open_sets}
