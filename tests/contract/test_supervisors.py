@@ -178,3 +178,15 @@ def test_the_trap_says_the_answer_in_the_text_and_the_supervisor_does_not_read_i
 def test_an_unusable_name(spec: str, message: str, loaded: LoadedTask) -> None:
     with pytest.raises(InputError, match=message):
         build_supervisor(Settings(supervisor=spec), loaded, features_of)
+
+
+def test_the_supervisors_of_the_built_in_suites_can_be_built() -> None:
+    from askew.evals.bench import SUITES, read_suite
+
+    for path in sorted(SUITES.glob("*.toml")):
+        for grid in read_suite(path.stem).grid:
+            if grid.task.startswith("chess-"):
+                continue  # its puzzles take minutes to generate
+            found = load_task(grid.task, 0)
+            for spec in grid.supervisors:
+                assert build_supervisor(Settings(task=grid.task, supervisor=spec), found, features_of)
