@@ -74,7 +74,7 @@ def checked_labels(supervisor: Supervisor, cases: Sequence[Case]) -> list[int | 
         index = _index(answer)
         if index is None:
             raise SupervisorError(
-                f"the supervisor {name} answered {str(answer)[:80]!r} to case {case.id!r}: expected the index of an "
+                f"the supervisor {name} answered {repr(answer)[:80]} to case {case.id!r}: expected the index of an "
                 f"option, 0 to {len(case.options) - 1}, or None."
             )
         if not 0 <= index < len(case.options):
