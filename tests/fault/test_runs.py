@@ -113,6 +113,7 @@ def command(task: Path, out: Path) -> list[str]:
 
 
 @pytest.mark.models
+@pytest.mark.timeout(1500)  # a minute on an idle machine; three runs of real models on a busy one
 def test_a_killed_run_on_real_models_resumes_to_the_same_log(
     real_cases: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
