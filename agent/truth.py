@@ -174,7 +174,8 @@ def worth_of(leaning_N_K: Array, anchor_N_K: Array) -> float:
     so where there is no opinion the prior stands: the leaning at its face value. Never below 0.
     """
     k = anchor_N_K.shape[1]
-    certainty_N = (k * (anchor_N_K**2).sum(axis=1) - 1.0) / (k - 1.0)
+    # Rounding may take an even belief a hair below 0, and a weight must not be negative.
+    certainty_N = np.maximum(0.0, (k * (anchor_N_K**2).sum(axis=1) - 1.0) / (k - 1.0))
     centred_N_K_1 = (leaning_N_K - leaning_N_K.mean(axis=1, keepdims=True))[:, :, None]
     columns_N_K_J = np.concatenate([centred_N_K_1, class_columns(np.ones((len(leaning_N_K), 1)), k)], axis=2)
     variance_J = np.array([WORTH_VARIANCE, *[1.0] * (columns_N_K_J.shape[2] - 1)])

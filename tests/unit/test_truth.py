@@ -82,6 +82,14 @@ def test_a_leaning_is_worth_nothing_where_a_sure_student_sees_no_truth_in_it() -
     assert worth(noise_N) < 0.25 < 1.0 < worth(about_N)
 
 
+def test_a_student_without_any_opinion_takes_the_leaning_at_its_face_value() -> None:
+    leaning_N = np.random.default_rng(0).standard_normal(300)
+    for k in (2, 3, 7):
+        even_N_K = softmax(np.full((300, k), 0.1), axis=1)
+        leaning_N_K = leaning_N[:, None] * np.linspace(-1, 1, k)
+        assert worth_of(leaning_N_K, even_N_K) == pytest.approx(1.0, abs=1e-3)
+
+
 def test_intended_labels_are_believed_as_far_as_the_student_agrees() -> None:
     world = World(opinion=0.5)
     rng = np.random.default_rng(1)
