@@ -169,8 +169,10 @@ def address(root: Path) -> Iterator[str]:
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_in_a_browser(address: str, tmp_path: Path) -> None:
     from selenium import webdriver
+    from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
     from selenium.webdriver.common.by import By
     from selenium.webdriver.common.keys import Keys
+    from selenium.webdriver.support.ui import WebDriverWait
 
     options = webdriver.ChromeOptions()
     for flag in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=400,900"):
@@ -178,16 +180,19 @@ def test_in_a_browser(address: str, tmp_path: Path) -> None:
     options.binary_location = str(shutil.which("chromium"))
     service = webdriver.ChromeService(str(shutil.which("chromedriver")))
     browser = webdriver.Chrome(options, service)
+    # A page that is being left may still be found for a moment.
+    wait = WebDriverWait(browser, 20, ignored_exceptions=[NoSuchElementException, StaleElementReferenceException])
     try:
         browser.get(f"{address}/?token={TOKEN}")
         body = browser.find_element(By.TAG_NAME, "body")
         body.send_keys("j", Keys.ENTER)
-        browser.find_element(By.LINK_TEXT, "S1").click()
-        assert "S1" in browser.title and browser.title != "owned"
+        wait.until(lambda b: b.find_element(By.LINK_TEXT, "S1")).click()
+        wait.until(lambda b: "S1" in b.title)
+        assert browser.title != "owned"
         assert browser.execute_script("return document.documentElement.scrollWidth <= window.innerWidth")
         browser.find_element(By.TAG_NAME, "body").send_keys("/")
         browser.switch_to.active_element.send_keys("praise", Keys.ENTER)
-        assert "found for" in browser.find_element(By.TAG_NAME, "h1").text
+        wait.until(lambda b: "found for" in b.find_element(By.TAG_NAME, "h1").text)
         browser.save_screenshot(str(tmp_path / "search.png"))
     finally:
         browser.quit()
