@@ -247,13 +247,14 @@ def chromium(size: str) -> Any:
 @pytest.mark.skipif(not (shutil.which("chromium") and shutil.which("chromedriver")), reason="needs Debian's chromium")
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_labelling_a_whole_run_by_keyboard(session: Session, tmp_path: Path) -> None:
+    from selenium.common.exceptions import WebDriverException
     from selenium.webdriver.common.by import By
     from selenium.webdriver.common.keys import Keys
     from selenium.webdriver.support.ui import WebDriverWait
 
     browser = chromium("400,900")
     try:
-        wait = WebDriverWait(browser, 20)
+        wait = WebDriverWait(browser, 30, ignored_exceptions=[WebDriverException])
         browser.get(f"{session.address}/?token={TOKEN}")
         browser.find_element(By.NAME, "name").send_keys("Ann", Keys.ENTER)
 
