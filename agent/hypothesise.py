@@ -13,11 +13,11 @@ from askew.agent.conditional_logit import Array
 from askew.agent.models.base import Completion, LanguageModel, SamplingRequest
 from askew.prompts.loader import load_prompt
 from askew.tasks.case import Case, Task
+from askew.tasks.text import LETTERS
 
 MAX_TOKENS = 72
 LONGEST_TEXT = 1200
 """Characters of a case that a chain is shown; chains about longer texts see their beginning."""
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 @dataclass(frozen=True, slots=True)

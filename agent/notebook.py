@@ -16,7 +16,7 @@ from askew.agent.ground import Grounder
 from askew.agent.hypotheses import Grounding, HypothesisSet, Kind
 from askew.agent.representation import Representation
 from askew.agent.theory import Answers, Theory, fit_theory
-from askew.agent.truth import NONE, Heard, Pool, Truth, Unasked, fit_unasked, hear, trust_in
+from askew.agent.truth import Heard, Pool, Truth, Unasked, fit_unasked, hear, trust_in
 from askew.tasks.case import Case, Split
 
 EFFECT_VARIANCE = 1.0
@@ -103,7 +103,7 @@ class Notebook:
         """The student before any answer; refitted only when cases were written since."""
         if self._unasked is None or self._unasked[0] != len(self.written):
             meant = list(self.written.values())
-            intended_N = np.array([_index(candidate.intended) for candidate in meant], dtype=np.int64)
+            intended_N = np.array([candidate.intended for candidate in meant], dtype=np.int64)
             seen = self._seen([candidate.case for candidate in meant])
             fitted = fit_unasked(*seen, intended_N, self.representation.variances())
             self._unasked = len(self.written), fitted
@@ -193,7 +193,3 @@ class Notebook:
             r_M_T_K=truth_draws(seen_T),
             q_by_set={s.id: self.set_predictions(s, cases)[0] for s in self.sets},
         )
-
-
-def _index(label: int | None) -> int:
-    return NONE if label is None else label

@@ -42,11 +42,10 @@ def note_birth(lab: Lab, new: HypothesisSet) -> None:
 def experiment_data(lab: Lab, notebook: Notebook, candidate: Candidate, outlook: Outlook, choice: Choice) -> Data:
     """An experiment: the case, and why it is asked."""
     c = choice.candidate
-    names = {s.id: [*(h.id for h in s.hypotheses), "h0"] for s in notebook.sets}
     predicts = {}
     if choice.set_id is not None:
         rows = rounded(outlook.q_by_set[choice.set_id][:, c])
-        predicts = dict(zip(names[choice.set_id], rows, strict=True))
+        predicts = dict(zip(notebook.beliefs[choice.set_id].names, rows, strict=True))
     weak, truth = rounded(outlook.weak_C_K[c : c + 1])[0], rounded(outlook.truth_C_K[c : c + 1])[0]
     return {
         "id": f"E{lab.journal.position}",

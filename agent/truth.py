@@ -25,8 +25,6 @@ from scipy.special import logsumexp, softmax
 
 from askew.agent.conditional_logit import Array, Logit, class_columns, fit_logit
 
-NONE = -1
-"""Stands for "no label" in arrays of labels."""
 ROUNDS_OF_EM = 10
 INTENT_START = 0.62
 """Prior mean of P(a written case has the label it was meant to have), worth INTENT_WEIGHT cases."""

@@ -66,22 +66,13 @@ def write_cases(
         for intended, option in enumerate(options):
             prompts.append(prompt.render(noun=task.noun, question=task.question, examples=examples, option=option))
             intended_of.append(intended)
-    request = SamplingRequest(
-        prompts=tuple(prompts),
-        n=CONTINUATIONS,
-        max_tokens=MAX_TOKENS,
-        temperature=TEMPERATURE,
-        top_p=0.95,
-        stop=("\n",),
-        seed=int(rng.integers(2**31)),
-    )
-    written: list[Written] = []
-    for intended, completions in zip(intended_of, model.sample(request), strict=True):
-        for completion in completions:
-            case = _case(completion.text.strip().strip('"'), options)
-            if completion.finished and _usable(task, case, seen):
-                written.append(Written(case, intended=intended))
-    return written
+    continued = _continue(model, prompts, CONTINUATIONS, options, rng)
+    return [
+        Written(case, intended=intended)
+        for intended, cases in zip(intended_of, continued, strict=True)
+        for case in cases
+        if _usable(task, case, seen)
+    ]
 
 
 def written_cases(
@@ -109,23 +100,14 @@ def proposed_cases(lab: Lab, n: int, rng: np.random.Generator, seen: set[str]) -
     def compute() -> Data:
         prompt = load_prompt("propose_case")
         shown = [short[int(i)].text[: 2 * LONGEST] for i in rng.permutation(len(short))[:EXAMPLES_PER_OPTION]]
-        request = SamplingRequest(
-            prompts=(prompt.render(noun=task.noun, question=task.question, examples=shown),),
-            n=n,
-            max_tokens=MAX_TOKENS,
-            temperature=TEMPERATURE,
-            top_p=0.95,
-            stop=("\n",),
-            seed=int(rng.integers(2**31)),
-        )
-        texts = [c.text.strip().strip('"') for c in lab.model.sample(request)[0] if c.finished]
-        cases = [case for case in (_case(text, task.cases[0].options) for text in texts) if _usable(task, case, seen)]
-        return {"cases": [case_data(case) for case in cases]}
+        rendered = prompt.render(noun=task.noun, question=task.question, examples=shown)
+        with lab.stage("propose"):
+            (cases,) = _continue(lab.model, [rendered], n, task.cases[0].options, rng)
+        return {"cases": [case_data(case) for case in cases if _usable(task, case, seen)]}
 
     if task.options_vary or n == 0:
         return []
-    with lab.stage("propose"):
-        proposed = [case_from(data, Split.WRITTEN) for data in lab.journal.fact("proposed", compute)["cases"]]
+    proposed = [case_from(data, Split.WRITTEN) for data in lab.journal.fact("proposed", compute)["cases"]]
     seen.update(map(key, proposed))
     return proposed
 
@@ -164,6 +146,25 @@ def _edited(task: Task, parent: Case, edit: Callable[[str], str | None], name: s
             options = tuple(changed if i == index else o for i, o in enumerate(parent.options))
             cases.append(Case(f"{parent.id}~{name}~{index}", parent.text, options, Split.WRITTEN))
     return cases
+
+
+def _continue(
+    model: LanguageModel, prompts: Sequence[str], n: int, options: tuple[str, ...], rng: np.random.Generator
+) -> list[list[Case]]:
+    """The cases that the model writes after each prompt, one a line; what it didn't finish is left out."""
+    request = SamplingRequest(
+        prompts=tuple(prompts),
+        n=n,
+        max_tokens=MAX_TOKENS,
+        temperature=TEMPERATURE,
+        top_p=0.95,
+        stop=("\n",),
+        seed=int(rng.integers(2**31)),
+    )
+    return [
+        [_case(completion.text.strip().strip('"'), options) for completion in completions if completion.finished]
+        for completions in model.sample(request)
+    ]
 
 
 def _case(text: str, options: tuple[str, ...]) -> Case:

@@ -19,7 +19,7 @@ from askew.agent.models.pull import model_folder
 from askew.agent.models.vectors import VectorCache
 from askew.agent.representation import Representation
 from askew.agent.supervisors.base import Supervisor
-from askew.agent.supervisors.desk import LABELS, Desk
+from askew.agent.supervisors.desk import Desk
 from askew.agent.supervisors.human import HumanSupervisor
 from askew.agent.supervisors.model import Features
 from askew.errors import InputError, RunError
@@ -114,19 +114,22 @@ def check_task(loaded: LoadedTask, budget: int) -> None:
 
 
 def run_experiment(
-    settings: Settings, folder: Path, twins: tuple[str, ...], say: Say, supervisor: Supervisor | None = None
-) -> None:
+    settings: Settings, folder: Path, twins: tuple[str, ...] | None, say: Say, supervisor: Supervisor | None = None
+) -> tuple[str, ...]:
     """Run a method in ``folder`` and its twins in ``folder/twins``; a folder that exists is continued.
 
+    Gives the twins that were run: those asked for, or by default :func:`default_twins`.
     ``supervisor`` stands in for the one that the settings name (people at a web page, say).
 
     Raises:
         InputError: the settings can't be used; nothing was run.
         RunError: the run failed; what was recorded is kept, and running again continues it.
     """
-    for name in (settings.method, *twins):
+    for name in (settings.method, *(twins or ())):
         _ = METHODS[name]
     bench = Workbench(settings)
+    chosen = default_twins(settings, bench.loaded) if twins is None else twins
+    twins = tuple(name for name in chosen if name != settings.method)
     if supervisor is None and settings.supervisor == "human":
         supervisor = HumanSupervisor(bench.loaded.task.question, Desk(folder))
     if supervisor is not None:
@@ -142,6 +145,18 @@ def run_experiment(
             place.mkdir(parents=True, exist_ok=True)
             write_config(mine, place, ())
         run_method(mine, place, bench, say)
+    return twins
+
+
+def default_twins(settings: Settings, loaded: LoadedTask) -> tuple[str, ...]:
+    """The passive twin and the bounds, as far as they make sense.
+
+    A person is not asked to label the whole test set, nor a second time for a rival; a ceiling takes gold labels.
+    """
+    twins = ["weak", "passive-naive", "ceiling"] if settings.method == "scientific" else ["weak", "ceiling"]
+    if settings.supervisor == "human":
+        twins = ["ceiling"]
+    return tuple(name for name in twins if name != "ceiling" or loaded.gold)
 
 
 def run_method(settings: Settings, folder: Path, bench: Workbench, say: Say) -> None:
@@ -175,7 +190,7 @@ def write_config(settings: Settings, folder: Path, twins: tuple[str, ...]) -> No
                 "choose another --out."
             )
         return
-    if folder.exists() and any(item.name not in {"lock", LABELS} for item in folder.iterdir()):
+    if folder.exists() and any(item.name != "lock" for item in folder.iterdir()):
         raise InputError(f"{folder} is not empty and not a run folder: choose another --out.")
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -13,9 +13,9 @@ from askew.agent.supervisors.base import Supervisor, answers_new_cases, batch_si
 from askew.tasks.case import Case
 from askew.tasks.gold import LoadedTask
 from askew.tasks.splits import fingerprint
+from askew.tasks.text import LETTERS
 
 TRAP = "trap"
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,7 @@ def set_trap(loaded: LoadedTask, supervisor: Supervisor) -> tuple[LoadedTask, Su
     Raises ``SupervisorError`` when it can't answer the task's own cases.
     """
     cases = loaded.task.cases
-    size = batch_size(supervisor)
-    said = [
-        label
-        for start in range(0, len(cases), size)
-        for label in checked_labels(supervisor, cases[start : start + size])
-    ]
+    said = checked_labels(supervisor, cases)
     trapped = tuple(
         replace(case, text=f"{case.text} {opinion(case, label, loaded.task.options_vary)}")
         for case, label in zip(cases, said, strict=True)

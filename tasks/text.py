@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 # C0 and C1 control characters but tab and newline, and lone surrogates (which UTF-8 can't carry).
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+"""What options are called where they differ from case to case."""
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 

@@ -16,9 +16,6 @@ from askew.errors import InputError
 from askew.evals.compare import Comparison
 from askew.evals.grade import GradedRun
 
-DEFAULT_TWINS = ("weak", "passive-naive", "ceiling")
-BOUNDS = ("weak", "ceiling")
-
 
 def run_command(settings: Settings, out: Path | None, with_: str | None) -> None:
     """Run a method and its twins, then show the comparison."""
@@ -26,7 +23,7 @@ def run_command(settings: Settings, out: Path | None, with_: str | None) -> None
 
     _ = METHODS[settings.method]
     folder = out or _new_folder(settings)
-    run_in(settings, folder, twins_of(settings, with_))
+    run_in(settings, folder, None if with_ is None else tuple(separated(with_)))
 
 
 def resume_command(folder: Path) -> None:
@@ -52,7 +49,9 @@ def compare_command(folders: list[Path], as_json: bool, plot: Path | None) -> No
         show_comparison(comparison)
 
 
-def run_in(settings: Settings, folder: Path, twins: tuple[str, ...], supervisor: Supervisor | None = None) -> None:
+def run_in(
+    settings: Settings, folder: Path, twins: tuple[str, ...] | None, supervisor: Supervisor | None = None
+) -> None:
     """Run or continue what is in ``folder``, grade it, and show the table; ``supervisor`` replaces the named one."""
     from askew.evals.protocol import TWINS, run_experiment, run_folders
 
@@ -61,7 +60,7 @@ def run_in(settings: Settings, folder: Path, twins: tuple[str, ...], supervisor:
         f"{settings.budget} labels in {settings.rounds} rounds · seed {settings.seed}"
     )
     with shown_progress() as say:
-        run_experiment(settings, folder, twins, say, supervisor)
+        twins = run_experiment(settings, folder, twins, say, supervisor)
     places = [folder, *(folder / TWINS / name for name in twins)]
     try:
         comparison, runs = _compared([place for place in run_folders(folder) if place in places])
@@ -91,24 +90,6 @@ def _compared(folders: list[Path]) -> tuple[Comparison, list[GradedRun]]:
     load = cache(load_task)
     runs = [grade(folder, load) for folder in folders]
     return compare(runs), runs
-
-
-def twins_of(settings: Settings, with_: str | None) -> tuple[str, ...]:
-    """The methods to run beside: those named, or the passive twin and the bounds, as far as they make sense.
-
-    A person is not asked to label the whole test set, nor a second time for a rival; a ceiling takes gold labels.
-    """
-    if with_ is not None:
-        chosen: tuple[str, ...] = tuple(separated(with_))
-    else:
-        from askew.tasks.load import load_task
-
-        chosen = DEFAULT_TWINS if settings.method == "scientific" else BOUNDS
-        if settings.supervisor == "human":
-            chosen = ("ceiling",)
-        if not load_task(settings.task, settings.seed).gold:
-            chosen = tuple(name for name in chosen if name != "ceiling")
-    return tuple(name for name in chosen if name != settings.method)
 
 
 def separated(names: str) -> list[str]:

@@ -27,9 +27,11 @@ def serve_page(what: str, build: BuildApp, host: str, port: int, expose: bool) -
         RunError: the port can't be had.
     """
     try:
+        import starlette
         import uvicorn
     except ImportError as error:
         raise InputError(f"{what} needs {error.name}: install askew[web].") from None
+    del starlette  # what ``build`` will import; asked for here, so that a lack of it is told once
     if not _is_loopback(host) and not expose:
         raise InputError(f"{host} can be reached by others: add --expose if that is meant, or keep 127.0.0.1.")
     token = secrets.token_urlsafe(24)

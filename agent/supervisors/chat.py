@@ -1,6 +1,6 @@
 """A weak supervisor that is a chat model behind an OpenAI-compatible server: ``openai:MODEL[@BASE_URL]``.
 
-The key is read from ``OPENAI_API_KEY``; a server of your own that needs none gets a placeholder.
+The key is read from ``OPENAI_API_KEY``. The client insists on one: without it, a server of your own is sent "none".
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Any
 from askew.errors import InputError, SupervisorError
 from askew.prompts.loader import load_prompt
 from askew.tasks.case import Case, Task
+from askew.tasks.text import LETTERS
 
 KEY = "OPENAI_API_KEY"
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 UNSURE = "unsure"
 TIMEOUT = 60.0
 RETRIES = 4

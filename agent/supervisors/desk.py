@@ -63,8 +63,8 @@ class Desk:
         self._skipped: Counter[tuple[str, str]] = Counter()
         self._shown: dict[tuple[str, str], float] = {}
         self._handed_in = False
-        self.news = "The model is getting ready."
-        self.over = False
+        self.over = ""
+        """What people are told once nothing more will be asked."""
         for record in _records(self._path):
             self._apply(record)
 
@@ -88,7 +88,7 @@ class Desk:
     def close(self, news: str) -> None:
         """Nothing more will be asked."""
         with self._changed:
-            self.news, self.over = news, True
+            self.over = news
 
     # -- the people's side --------------------------------------------------------------------------
 
@@ -107,10 +107,10 @@ class Desk:
         with self._changed:
             return sum(self._count(item) >= self._needed for item in self._waiting.values()), len(self._waiting)
 
-    def state(self) -> tuple[int, int, int, bool]:
-        """A value that changes whenever there is something new to show."""
+    def state(self) -> str:
+        """A text that changes whenever there is something new to show."""
         with self._changed:
-            return len(self._given), len(self._waiting), sum(self._skipped.values()), self.over
+            return f"{len(self._given)}-{len(self._waiting)}-{self._skipped.total()}-{self.over}"
 
     def answer(self, labeller: str, item_id: str, label: int | None, comment: str = "") -> None:
         """Keep an answer. Raises ``InputError`` when the item isn't on the desk or has no such option."""
@@ -189,7 +189,7 @@ class Desk:
 
 
 class DeskSupervisor:
-    """People at a desk, as a supervisor: a whole round is laid out at once."""
+    """People at a desk, as a supervisor: a whole round is laid out at once, so that its answers can be taken back."""
 
     name = "human"
     batch_size = 1_000_000
@@ -200,14 +200,20 @@ class DeskSupervisor:
     def label(self, cases: Sequence[Case]) -> list[int | None]:
         """What people answered; waits for them."""
         items = [Item(case.id, self._question, case.text, case.options) for case in cases]
-        self._desk.lay_out(items)
-        return [given.label for given in self._desk.take()]
+        return [given.label for given in self._answers(items)]
 
     def clarify(self, name: str, question: str, options: Sequence[str]) -> tuple[int | None, str]:
         """A person's choice in a question about the supervisor itself, and what they add in words."""
-        self._desk.lay_out([Item(name, question, "", tuple(options), clarifies=True)])
-        (given,) = self._desk.take()
+        (given,) = self._answers([Item(name, question, "", tuple(options), clarifies=True)])
         return given.label, given.comment
+
+    def _answers(self, items: Sequence[Item]) -> list[Given]:
+        self._desk.lay_out(items)
+        self._attend()
+        return self._desk.take()
+
+    def _attend(self) -> None:
+        """See that the desk is worked at: here people come by themselves."""
 
 
 def labeller_name(text: str) -> str:

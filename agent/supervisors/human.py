@@ -4,48 +4,30 @@ from __future__ import annotations
 
 import getpass
 import sys
-from collections.abc import Sequence
 from typing import TextIO
 
-from askew.agent.supervisors.desk import Desk, Item, labeller_name
+from askew.agent.supervisors.desk import Desk, DeskSupervisor, Item, labeller_name
 from askew.errors import InputError, SupervisorError
-from askew.tasks.case import Case
 from askew.tasks.text import printable
 
 UNSURE, SKIP, UNDO, STOP = {"u", "unsure", "?"}, {"s", "skip"}, {"z", "undo"}, {"q", "quit"}
 
 
-class HumanSupervisor:
+class HumanSupervisor(DeskSupervisor):
     """Asks one case at a time. Every answer is on disk before the next question, so stopping loses nothing."""
-
-    name = "human"
-    batch_size = 1_000_000
-    """A whole round lies on the desk, so that answers of the round can be taken back."""
 
     def __init__(
         self, question: str, desk: Desk | None = None, keys: TextIO | None = None, screen: TextIO | None = None
     ) -> None:
-        self._question = question
-        self._desk = desk or Desk(None)
+        super().__init__(desk or Desk(None), question)
         self._keys, self._screen = keys, screen
         self._who = _who()
 
-    def label(self, cases: Sequence[Case]) -> list[int | None]:
-        """The person's answers; raises ``SupervisorError`` when the person stops."""
-        items = [Item(case.id, self._question, case.text, case.options) for case in cases]
-        return [label for label, _ in self._asked(items)]
-
-    def clarify(self, name: str, question: str, options: Sequence[str]) -> tuple[int | None, str]:
-        """The person's choice in a question about the supervisor itself, and what they add in words."""
-        ((label, comment),) = self._asked([Item(name, question, "", tuple(options), clarifies=True)])
-        return label, comment
-
-    def _asked(self, items: Sequence[Item]) -> list[tuple[int | None, str]]:
-        self._desk.lay_out(items)
+    def _attend(self) -> None:
+        """Ask until the desk is answered; raises ``SupervisorError`` when the person stops."""
         while (item := self._desk.next(self._who)) is not None:
             self._ask(item)
         self._desk.hand_in()
-        return [(given.label, given.comment) for given in self._desk.take()]
 
     def _ask(self, item: Item) -> None:
         screen = self._screen or sys.stderr

@@ -56,19 +56,19 @@ class LabelPage:
         return HTMLResponse(
             self._templates.get_template("label.html").render(
                 title=self._title, labeller=labeller, item=item, done=done, total=total,
-                news=self._desk.news, over=self._desk.over, state=_text(self._desk.state()),
+                over=self._desk.over, state=self._desk.state(),
             )
         )  # fmt: skip
 
     def status(self, _: Request) -> Response:
         """Whether there is something new to show."""
-        return JSONResponse({"state": _text(self._desk.state())})
+        return JSONResponse({"state": self._desk.state()})
 
     async def name(self, request: Request) -> Response:
         """Take the labeller's name."""
         try:
             name = labeller_name((await _read(request)).get("name", ""))
-        except InputError as error:
+        except ValueError as error:
             return Response(str(error), 422, media_type="text/plain")
         response = RedirectResponse("/", 303)
         response.set_cookie(NAME, quote(name), httponly=True, samesite="strict", max_age=365 * 86400)
@@ -81,7 +81,7 @@ class LabelPage:
                 form = await _read(request)
                 if labeller:
                     await run_in_threadpool(act, labeller, form)
-            except (InputError, ValueError) as error:
+            except ValueError as error:
                 return Response(str(error), 422, media_type="text/plain")
             return RedirectResponse("/", 303)
 
@@ -126,7 +126,3 @@ def _labeller(request: Request) -> str | None:
         return labeller_name(unquote(request.cookies.get(NAME, "")))
     except InputError:
         return None
-
-
-def _text(state: tuple[object, ...]) -> str:
-    return "-".join(str(int(part)) for part in state if isinstance(part, int))

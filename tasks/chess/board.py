@@ -7,7 +7,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from askew.errors import InputError
-from askew.tasks.case import Case
+from askew.tasks.case import Case, no_objection
 
 if TYPE_CHECKING:  # python-chess is optional: it is imported where a position is read
     import chess
@@ -35,7 +35,7 @@ def is_position(case: Case) -> str | None:
     """Why a case is no puzzle, or ``None``: it needs a legal position and as many different legal moves."""
     if position(case) is None:
         return "no legal position with these moves"
-    return "options repeat" if len(set(case.options)) < len(case.options) else None
+    return no_objection(case)
 
 
 def position(case: Case) -> tuple[chess.Board, list[chess.Move]] | None:

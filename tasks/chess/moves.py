@@ -2,9 +2,8 @@
 
 A row of ``chess-better-move``::
 
-    text     White to move. r1bqkbnr/pppp1ppp/2n5/4p2Q/4P3/8/PPPP1PPP/RNB1KBNR w KQkq - 2 3 (moves so far: 1. e4 e5 …)
-    options  "Qxf7", "Qxe5"
-    gold     1
+    text     Black to move. 2r1n2r/p1pqpp1p/3k3b/1p4p1/Pnp1P2P/1R3KPR/3P4/1NBQ1BN1 b - - 0 18 (last moves: Nc6 g3 …)
+    options  "Qxh3", "cxb3"
 
 Truth is verified by search, not by an engine's opinion; ``board.score_with_engine`` asks Stockfish for a second one.
 Check and mate signs are left out of the moves, since they would give the answer away. Puzzles are generated once and
@@ -16,7 +15,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -94,7 +93,7 @@ def generate(counts: dict[str, int]) -> list[dict[str, object]]:
         if puzzle is None or puzzle.fen.split()[0] in seen:
             return 0
         seen.add(puzzle.fen.split()[0])
-        made.append(Puzzle(puzzle.fen, line, puzzle.better, puzzle.worse, puzzle.kind))
+        made.append(replace(puzzle, line=line))
         return 1
 
     with progress("chess puzzles", sum(counts.values())) as advance:

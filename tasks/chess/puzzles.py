@@ -12,12 +12,13 @@ from dataclasses import dataclass
 import chess
 import numpy as np
 
-from askew.tasks.chess.search import VALUES, captured, is_forced, mates_in, quiet_value, value_of
+from askew.tasks.chess.search import VALUES, captured, is_forced, material, mates_in, quiet_value, value_of
 
 LEAST_GAP = 2
 """Pawns by which the better move must be better."""
 OTHERS = 3
 """Worse moves that a puzzle comes with."""
+LIGHT = (chess.PAWN, chess.KNIGHT, chess.BISHOP)
 LONGEST_GAME = 60
 SHORTEST_GAME = 8
 
@@ -50,7 +51,7 @@ def random_positions(rng: np.random.Generator) -> Iterator[tuple[chess.Board, tu
 
 def hanging(board: chess.Board, rng: np.random.Generator) -> Puzzle | None:
     """A capture that wins material outright."""
-    before = quiet_value(board, depth=0)
+    before = material(board)
     winning = [move for move in board.generate_legal_captures() if captured(board, move) >= VALUES[chess.KNIGHT]]
     for move in winning:
         value = value_of(board, move)
@@ -65,19 +66,16 @@ def fork(board: chess.Board, rng: np.random.Generator) -> Puzzle | None:
         return None
     before = quiet_value(board)
     for move in board.legal_moves:
-        if board.is_capture(move) or board.piece_type_at(move.from_square) not in (
-            chess.KNIGHT,
-            chess.PAWN,
-            chess.BISHOP,
-        ):
+        piece = board.piece_type_at(move.from_square)
+        if board.is_capture(move) or piece not in LIGHT:
             continue
-        own = VALUES[board.piece_type_at(move.from_square) or chess.PAWN]
+        own = VALUES[piece]
         board.push(move)
         targets = [
             board.piece_type_at(square) for square in board.attacks(move.to_square) & board.occupied_co[board.turn]
         ]
-        aimed = sum(piece == chess.KING or VALUES[piece or chess.PAWN] > own for piece in targets)
-        wins = aimed > 1 and all(_after(board, reply) >= before + LEAST_GAP for reply in list(board.legal_moves))
+        aimed = sum(target == chess.KING or VALUES[target or chess.PAWN] > own for target in targets)
+        wins = aimed > 1 and all(-value_of(board, reply) >= before + LEAST_GAP for reply in list(board.legal_moves))
         board.pop()
         if wins and not any(is_forced(board, other, 1) for other in board.legal_moves):
             return _puzzle(board, move, _worse(board, move, before, rng), "fork")
@@ -108,9 +106,9 @@ def mate_in(board: chess.Board, moves: int, rng: np.random.Generator) -> Puzzle 
 
 def few_pieces(rng: np.random.Generator) -> chess.Board:
     """White to move with a king and two heavy pieces against a king near the edge."""
+    edge = [s for s in range(64) if chess.square_rank(s) in (0, 7) or chess.square_file(s) in (0, 7)]
     while True:
         squares = [int(s) for s in rng.choice(64, size=4, replace=False)]
-        edge = [s for s in range(64) if chess.square_rank(s) in (0, 7) or chess.square_file(s) in (0, 7)]
         squares[1] = int(rng.choice(edge))
         if len(set(squares)) < 4:
             continue
@@ -122,13 +120,6 @@ def few_pieces(rng: np.random.Generator) -> chess.Board:
             board.set_piece_at(square, chess.Piece(piece, colour))
         if board.is_valid() and not board.is_game_over():
             return board
-
-
-def _after(board: chess.Board, reply: chess.Move) -> int:
-    board.push(reply)
-    value = quiet_value(board)
-    board.pop()
-    return value
 
 
 def _draws(board: chess.Board, move: chess.Move) -> bool:
