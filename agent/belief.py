@@ -1,27 +1,27 @@
-"""Step 6, within a set: the posterior over mutually exclusive hypotheses, and whether the set is resolved."""
+"""Step 6, within a set: what each of its mutually exclusive hypotheses predicts, and whether the set is resolved."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_softmax, logsumexp, softmax
-from scipy.stats import beta
+from scipy.special import softmax
 
 from askew.agent.conditional_logit import Array
 from askew.agent.hypotheses import NONE_OF_THESE, HypothesisSet, Kind
 
-STRENGTHS = (1.0, 2.0)
-"""Log-odds per standard deviation of the subject; a hypothesis doesn't say how strong the habit is."""
-SLIPS_E = np.array([0.02, 0.08, 0.18, 0.32])
-"""Grid over ε, the chance that an answer has nothing to do with the hypothesis; Beta(1, 9) prior."""
+STRENGTHS = (1.0, 3.0)
+"""Log-odds for each unit of the subject's effect; a hypothesis doesn't say how strong the habit is."""
+TAKEN = 0.6
+"""Share of the competence that a misleading subject takes away, for each unit of strength."""
 CLARIFIED: tuple[Kind | None, ...] = (Kind.BETTER, Kind.LIKED, None)
 """What each answer to a clarifying question says: it matters for the truth, it is only liked, it does neither."""
 KNOWS_ITSELF = 0.8
 """How often a person is right about what sways people: more often than not, and far from always."""
-_LOG_PRIOR_E = np.log(beta.pdf(SLIPS_E, 1, 9) / beta.pdf(SLIPS_E, 1, 9).sum())
+_SAID_AS: Mapping[Kind | None, Kind] = {Kind.MISLED: Kind.LIKED}
+"""People who say that something only sways people mean both that it is liked and that it misleads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class SetBelief:
     names: tuple[str, ...]
     p_H: Array
     log_e: float
-    """Log e-value of the leading hypothesis against the runner-up."""
+    """Log e-value of the leading hypothesis against "none of these" (of which the runner-up is the rival)."""
     answers_for: int
     answers_against: int
 
@@ -48,7 +48,12 @@ class SetBelief:
 
 
 def predictions(
-    hypothesis_set: HypothesisSet, truth_N_K: Array, weak_N_Y_K: Array, effect_N_K: Array
+    hypothesis_set: HypothesisSet,
+    truth_N_K: Array,
+    weak_N_Y_K: Array,
+    effect_N_K: Array,
+    origin_N_K: Array,
+    presence_N: Array,
 ) -> tuple[Array, Array]:
     """What each hypothesis of a set, and ``h0``, predicts for N cases.
 
@@ -57,6 +62,8 @@ def predictions(
         truth_N_K: the truth as believed without this set.
         weak_N_Y_K: the supervisor's answer for each possible truth, without this set.
         effect_N_K: φ(x, k) of the set's subject.
+        origin_N_K: the same in the case of which x is an edit: an edit doesn't change the truth.
+        presence_N: how much of the subject there is in the case as a whole, 0 to 1.
 
     Returns:
         q_H_N_K, the predicted weak label, and r_H_N_K, the predicted truth; ``h0`` is last.
@@ -65,13 +72,15 @@ def predictions(
     for hypothesis in hypothesis_set.hypotheses:
         q_S, r_S = [], []
         for strength in STRENGTHS:
-            shift_N_K = hypothesis.direction * strength * effect_N_K
+            r_N_K, answers_N_Y_K = truth_N_K, weak_N_Y_K
+            amount = hypothesis.direction * strength
             if hypothesis.kind is Kind.BETTER:
-                r_N_K = softmax(np.log(np.maximum(truth_N_K, 1e-12)) + shift_N_K, axis=1)
-                answers_N_Y_K = weak_N_Y_K
+                r_N_K = softmax(np.log(np.maximum(truth_N_K, 1e-12)) + amount * origin_N_K, axis=1)
+            elif hypothesis.kind is Kind.LIKED:
+                liked_N_1_K = amount * effect_N_K[:, None]
+                answers_N_Y_K = softmax(np.log(np.maximum(weak_N_Y_K, 1e-12)) + liked_N_1_K, axis=2)
             else:
-                r_N_K = truth_N_K
-                answers_N_Y_K = softmax(np.log(np.maximum(weak_N_Y_K, 1e-12)) + shift_N_K[:, None], axis=2)
+                answers_N_Y_K = misled(weak_N_Y_K, 1.0 - TAKEN * strength * presence_N)
             r_S.append(r_N_K)
             q_S.append(np.einsum("ny,nyk->nk", r_N_K, answers_N_Y_K))
         q_H.append(np.mean(q_S, axis=0))
@@ -81,40 +90,52 @@ def predictions(
     return np.stack(q_H), np.stack(r_H)
 
 
-def update(
-    hypothesis_set: HypothesisSet, q_H_L_K: Array, weak_L: NDArray[np.int64], told: int | None = None
-) -> SetBelief:
-    """The posterior after L answers: exact, with ε marginalised on a grid.
+def misled(weak_N_Y_K: Array, kept_N: Array) -> Array:
+    """The supervisor's answers where it keeps only a share of its competence: 0 is guessing, -1 the wrong way round."""
+    turned_N_Y_K = (weak_N_Y_K.sum(axis=1, keepdims=True) - weak_N_Y_K) / (weak_N_Y_K.shape[1] - 1)
+    taken_N_1_1 = np.clip((1.0 - kept_N) / 2, 0.0, 1.0)[:, None, None]
+    answers_N_Y_K: Array = (1.0 - taken_N_1_1) * weak_N_Y_K + taken_N_1_1 * turned_N_Y_K
+    return answers_N_Y_K
 
-    The whole history is scored each time, so a hypothesis born late meets the same evidence as the others.
-    ``told`` is what a person answered to the clarifying question (an index of :data:`CLARIFIED`).
+
+def told_likelihood(hypothesis_set: HypothesisSet, told: int) -> Array:
+    """loglik_H (``h0`` last) of what a person answered about a set; ``told`` is an index of :data:`CLARIFIED`."""
+    kinds = [*(hypothesis.kind for hypothesis in hypothesis_set.hypotheses), None]
+    meant_H = np.array([_SAID_AS.get(kind, kind) is CLARIFIED[told] for kind in kinds])
+    loglik_H: Array = np.log(np.where(meant_H, KNOWS_ITSELF, (1 - KNOWS_ITSELF) / 2))
+    return loglik_H
+
+
+def believe(
+    hypothesis_set: HypothesisSet, p_H: Array, score_H: Array, q_H_L_K: Array, weak_L: NDArray[np.int64]
+) -> SetBelief:
+    """The belief in one set.
+
+    Args:
+        hypothesis_set: the set.
+        p_H: its posterior, ``h0`` last, from the joint posterior of all sets.
+        score_H: Σ log q_h(w) of predictions made *before* each answer since the set was born. Ratios of the
+            exponentials are e-processes: valid whenever one stops (Ramdas et al. 2023, "Game-theoretic statistics and
+            safe anytime-valid inference").
+        q_H_L_K: what each hypothesis makes of the L cases answered so far.
+        weak_L: the answers.
     """
-    prior_H = np.array([h.prior for h in hypothesis_set.hypotheses] + [hypothesis_set.prior_none])
-    names = (*(h.id for h in hypothesis_set.hypotheses), NONE_OF_THESE)
-    n_options = q_H_L_K.shape[2]
     answered_H_L = np.take_along_axis(q_H_L_K, weak_L[None, :, None], axis=2)[..., 0]
-    mixed_E_H_L = (1 - SLIPS_E[:, None, None]) * answered_H_L + SLIPS_E[:, None, None] / n_options
-    evidence_H = logsumexp(np.log(mixed_E_H_L).sum(axis=2) + _LOG_PRIOR_E[:, None], axis=0)
-    if told is not None:
-        kinds = [*(hypothesis.kind for hypothesis in hypothesis_set.hypotheses), None]
-        meant_H = np.array([kind is CLARIFIED[told] for kind in kinds])
-        evidence_H = evidence_H + np.log(np.where(meant_H, KNOWS_ITSELF, (1 - KNOWS_ITSELF) / 2))
-    p_H = np.exp(log_softmax(np.log(prior_H) + evidence_H))
-    leader, runner_up = np.argsort(-p_H)[:2]
+    leader, runner_up = np.argsort(-p_H, kind="stable")[:2]
     # An answer counts for the leader when the leader expected it more than "none of these" did.
-    rival = runner_up if leader == len(names) - 1 else len(names) - 1
+    rival = runner_up if leader == len(p_H) - 1 else len(p_H) - 1
     lead_L = np.log(answered_H_L[leader]) - np.log(answered_H_L[rival])
     return SetBelief(
         set_id=hypothesis_set.id,
-        names=names,
+        names=(*(h.id for h in hypothesis_set.hypotheses), NONE_OF_THESE),
         p_H=p_H,
-        log_e=float(evidence_H[leader] - evidence_H[runner_up]),
+        log_e=float(score_H[leader] - score_H[rival]),
         answers_for=int((lead_L > 0.05).sum()),
         answers_against=int((lead_L < -0.05).sum()),
     )
 
 
-def priors(support: Sequence[int], none: float = 0.3, alpha: float = 1.0) -> list[float]:
-    """p(h) ∝ (support + α)^½ with ``none`` kept for h0: sampled frequencies are overconfident."""
-    weight_H = np.sqrt(np.asarray(support, dtype=np.float64) + alpha)
-    return [float(p) for p in (1.0 - none) * weight_H / weight_H.sum()]
+def priors(support: Sequence[float], matters: float) -> list[float]:
+    """p(h) ∝ support^½ with 1 - ``matters`` kept for h0: sampled frequencies are overconfident."""
+    weight_H = np.sqrt(np.asarray(support, dtype=np.float64))
+    return [float(p) for p in matters * weight_H / weight_H.sum()]

@@ -32,8 +32,14 @@ class Settings(BaseModel):
     rounds: Positive = 5
     seed: Annotated[int, Field(ge=0)] = 0
     backend: Literal["local", "vllm"] = "local"
-    chains: Positive = 48
-    """Chains of thought sampled each round."""
+    pool_size: Positive | None = None
+    """At most so many pool cases, for quick looks; all by default."""
+    test_size: Positive | None = None
+    """At most so many cases in validation and in test."""
+    chains_first: Annotated[int, Field(ge=0)] = 48
+    """Chains of thought sampled in the first round."""
+    chains: Annotated[int, Field(ge=0)] = 48
+    """Chains of thought sampled in each later round."""
     chains_per_case: Positive = 6
     temperature: Annotated[float, Field(gt=0.0, le=2.0)] = 1.0
     written_first: Annotated[int, Field(ge=0)] = 800

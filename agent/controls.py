@@ -18,6 +18,8 @@ class Controls:
     """Whether information gain knows that the supervisor errs; without it an answer is taken for the truth."""
     mistakes: bool = True
     """Whether there is a mistake theory; without it answers count at their face value and there are no sets."""
+    chains: bool = True
+    """Whether chains of thought propose the sets; without them there is one for every attribute of the bank."""
     clusters: bool = True
     """Whether claims are clustered; without it every claim is a hypothesis of its own."""
 

@@ -2,12 +2,14 @@
 
 A subject is grounded by the attribute of the bank whose description is nearest in meaning; where none is
 near, by how near each text is to the subject in meaning. Either way the result is an *effect*,
-φ(x, k): how much the subject speaks for option k of case x, in standard deviations over the pool.
+φ(x, k): how much the subject speaks for option k of case x.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,14 +17,15 @@ from numpy.typing import NDArray
 from askew.agent.cluster import Embed
 from askew.agent.conditional_logit import Array
 from askew.agent.hypotheses import Grounding
-from askew.tasks.attributes import bank, describe
-from askew.tasks.case import Case, Split, Task
+from askew.tasks.attributes import bank, describe, find, keyword, measure
+from askew.tasks.case import Attribute, Case, Split, Task
+from askew.tasks.passages import words_of
 
 NEAR_ENOUGH = 0.45
 """Cosine similarity from which a subject is taken to mean an attribute."""
 CONCEPT_TRUST = 0.5
-CLIP = 2.5
-"""Effects are clipped at this many standard deviations, so that one odd case can't decide."""
+STEEPNESS = 1.5
+"""Effects are tanh(STEEPNESS · standard deviations): most of it is which way it goes, so one odd case can't decide."""
 
 
 class Grounder:
@@ -59,34 +62,47 @@ class Grounder:
         return self._scale(grounding)[1] > 1e-9
 
     def effects(self, groundings: Sequence[Grounding], cases: Sequence[Case]) -> Array:
-        """effects_N_K_S of the cases under each grounding; rows are centred over the options."""
-        effects_N_K_S = np.zeros((len(cases), self.task.n_options, len(groundings)))
+        """effects_N_K_S of the cases under each grounding, between -1 and 1; rows are centred over the options."""
+        k = self.task.n_options
+        effects_N_K_S = np.zeros((len(cases), k, len(groundings)))
         for s, grounding in enumerate(groundings):
-            centre, scale = self._scale(grounding)
-            if scale > 1e-9 and cases:
-                raw = np.stack(self._measure(grounding, cases))
-                effects_N_K_S[:, :, s] = self._oriented((raw - centre) / scale, grounding.option)
+            deviation_N_J = self._deviations(grounding, cases)
+            if deviation_N_J.shape[1] == 1:
+                # A measure of the text speaks for one option; measures of the options speak for themselves.
+                effects_N_K_S[:, :, s] = deviation_N_J * (np.eye(k)[grounding.option] - 1.0 / k)
+            else:
+                effects_N_K_S[:, :, s] = (deviation_N_J - deviation_N_J.mean(axis=1, keepdims=True)) / 2
         return effects_N_K_S
 
-    def _oriented(self, raw: Array, option: int) -> Array:
-        """A measure of the text speaks for ``option``; measures of the options speak for themselves."""
-        k = self.task.n_options
-        clipped = np.clip(raw, -CLIP, CLIP)
-        if raw.shape[1] == 1:
-            effect_N_K: Array = clipped * (np.eye(k)[option] - 1.0 / k)
-        else:
-            effect_N_K = clipped - clipped.mean(axis=1, keepdims=True)
-        return effect_N_K
+    def presence(self, groundings: Sequence[Grounding], cases: Sequence[Case]) -> Array:
+        """presence_N_S, 0 to 1: how much more of each subject a case has than is usual; 0 for measures of options."""
+        presence_N_S = np.zeros((len(cases), len(groundings)))
+        for s, grounding in enumerate(groundings):
+            deviation_N_J = self._deviations(grounding, cases)
+            if deviation_N_J.shape[1] == 1:
+                presence_N_S[:, s] = np.maximum(deviation_N_J[:, 0], 0.0)
+        return presence_N_S
+
+    def _deviations(self, grounding: Grounding, cases: Sequence[Case]) -> Array:
+        """deviation_N_J, between -1 and 1: from the pool's median, or from the mean of the case's options."""
+        centre, scale = self._scale(grounding)
+        if scale <= 1e-9 or not cases:
+            return np.zeros((len(cases), 1))
+        raw_N_J = np.stack(self._measure(grounding, cases))
+        if raw_N_J.shape[1] > 1:
+            centre = raw_N_J.mean(axis=1, keepdims=True)
+        deviation_N_J: Array = np.tanh(STEEPNESS * (raw_N_J - centre) / scale)
+        return deviation_N_J
 
     def _scale(self, grounding: Grounding) -> tuple[Array, float]:
-        """Centre and spread over the pool. Options are compared with each other, so they need no centre."""
+        """Centre and spread over the pool. Options are compared with each other, so their centre is not used."""
         if grounding not in self._scales:
             raw = np.stack(self._measure(grounding, self._pool))
             if raw.shape[1] == 1:
                 self._scales[grounding] = (np.median(raw, axis=0), float(raw.std()))
             else:
                 apart = raw - raw.mean(axis=1, keepdims=True)
-                self._scales[grounding] = (np.zeros(raw.shape[1]), float(np.sqrt(2.0) * apart.std()))
+                self._scales[grounding] = (np.zeros(raw.shape[1]), float(apart.std()))
         return self._scales[grounding]
 
     def _measure(self, grounding: Grounding, cases: Sequence[Case]) -> list[Array]:
@@ -95,10 +111,33 @@ class Grounder:
         if grounding.concept:
             values = self._nearness(grounding.measure, missing)
         else:
-            measure = self._attributes[grounding.measure]
+            measure = self._attribute(grounding.measure)
             values = [np.asarray(measure(case), dtype=np.float64) for case in missing]
         self._measured |= {(grounding, case): value for case, value in zip(missing, values, strict=True)}
         return [self._measured[grounding, case] for case in cases]
+
+    def _attribute(self, name: str) -> Attribute:
+        """The measure of that name: of the task, of the bank, or a word's."""
+        if name not in self._attributes:
+            found = find(name)
+            if found is None:
+                raise ValueError(f"no attribute {name!r}")
+            self._attributes[name] = partial(measure, found, options_vary=self.task.options_vary)
+        return self._attributes[name]
+
+    def words(self, cases: Sequence[Case], least: int) -> list[Grounding]:
+        """The words that tell the given cases apart: in at least ``least`` of them, and not in nearly all."""
+        said = Counter(word for case in cases for word in self._vocabulary(case))
+        last = self.task.n_options - 1
+        common = sorted(word for word, n in said.items() if least <= n <= len(cases) - least)
+        return [Grounding(keyword(word).name, False, last, 1.0) for word in common]
+
+    def _vocabulary(self, case: Case) -> set[str]:
+        """Words of the text, or words that the options don't share."""
+        if not self.task.options_vary:
+            return set(words_of(case.text))
+        said = [set(words_of(option)) for option in case.options]
+        return set().union(*said) - said[0].intersection(*said[1:])
 
     def _nearness(self, subject: str, cases: Sequence[Case]) -> list[Array]:
         if not cases:

@@ -16,6 +16,8 @@ class Kind(StrEnum):
     """It moves the supervisor's answer and leaves the truth alone."""
     BETTER = "better"
     """It moves the truth, and the supervisor's answer with it."""
+    MISLED = "misled"
+    """Where there is more of it, the supervisor judges worse, or takes things for their opposite."""
 
 
 @dataclass(frozen=True, slots=True)

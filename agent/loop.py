@@ -34,13 +34,14 @@ from askew.agent.sets import (
     LARGEST_NUMBER_OF_SETS,
     Proposal,
     duplicate_of,
+    enumerated,
     from_cluster,
     from_surprises,
     make_set,
 )
 from askew.agent.supervisors.base import answers_new_cases
 from askew.agent.telling import tell_round
-from askew.agent.write import Written, edits_for, key, proposed_cases, written_cases
+from askew.agent.write import edits_for, key, proposed_cases, written_cases
 from askew.seeds import stream, stream_seed
 from askew.tasks.case import Split
 
@@ -53,7 +54,9 @@ EDITED_PARENTS = 12
 def scientific(lab: Lab, controls: Controls = FULL) -> None:
     """Run the whole experiment in ``lab``: everything that happens is in its journal."""
     lab.start()
-    notebook = Notebook(lab.representation, Grounder(lab.task, lab.embed), face_value=not controls.mistakes)
+    notebook = Notebook(
+        lab.representation, Grounder(lab.task, lab.embed), seed=lab.settings.seed, face_value=not controls.mistakes
+    )
     seen = {key(case) for case in lab.task.cases}
     write_and_learn(lab, notebook, controls, seen)
     publish(lab, notebook)
@@ -61,7 +64,7 @@ def scientific(lab: Lab, controls: Controls = FULL) -> None:
     for number in range(1, lab.settings.rounds + 1):
         lab.begin_round(number)
         if controls.mistakes:
-            form_sets(lab, notebook, propose_from(hypothesise(lab, notebook), lab, notebook, controls))
+            form_sets(lab, notebook, proposals(lab, notebook, controls), controls.chains)
         write_and_learn(lab, notebook, controls, seen)
         clarify(lab, notebook)
         candidates, outlook = look_ahead(lab, notebook, controls, seen)
@@ -86,7 +89,8 @@ def hypothesise(lab: Lab, notebook: Notebook) -> list[SubjectCluster]:
     settings, journal = lab.settings, lab.journal
     pool = lab.task.split(Split.POOL)
     truth_N_K = notebook.truth(pool)
-    n_cases = max(1, settings.chains // settings.chains_per_case)
+    n_chains = settings.chains_first if journal.round == 1 else settings.chains
+    n_cases = -(-n_chains // settings.chains_per_case)
     rng = stream(settings.seed, "informative", journal.round)
     chosen = informative_cases(truth_N_K, notebook.weak(pool, truth_N_K), n_cases, rng)
     fresh: list[Chain] = []
@@ -117,23 +121,24 @@ def hypothesise(lab: Lab, notebook: Notebook) -> list[SubjectCluster]:
     return clusters
 
 
-def propose_from(
-    clusters: Sequence[SubjectCluster], lab: Lab, notebook: Notebook, controls: Controls
-) -> list[Proposal]:
+def proposals(lab: Lab, notebook: Notebook, controls: Controls) -> list[Proposal]:
     """Proposals for sets: subjects on which the model is torn, or that come up in several cases."""
+    if not controls.chains:
+        return enumerated(notebook.grounder) if lab.journal.round == 1 else []
+    clusters = hypothesise(lab, notebook)
     cases = {case.id: case for case in lab.task.cases}
     worth = [cluster for cluster in clusters if cluster.torn or len(cluster.cases) > 1]
     if not controls.clusters:
         worth = [SubjectCluster(c.subject, (c,), ()) for cluster in clusters for c in cluster.claims]
-    proposals = (from_cluster(cluster, notebook.grounder, cases) for cluster in worth)
-    return [proposal for proposal in proposals if proposal is not None]
+    proposed = (from_cluster(cluster, notebook.grounder, cases) for cluster in worth)
+    return [proposal for proposal in proposed if proposal is not None]
 
 
-def form_sets(lab: Lab, notebook: Notebook, proposals: Sequence[Proposal]) -> None:
+def form_sets(lab: Lab, notebook: Notebook, proposed: Sequence[Proposal], limited: bool = True) -> None:
     """Turn proposals into sets, merging those that no query could tell from a set that exists."""
     journal = lab.journal
     pool = lab.task.split(Split.POOL)
-    for proposal in proposals:
+    for proposal in proposed:
         effect_N_K = notebook.grounder.effects([proposal.grounding], pool)[:, :, 0]
         twin = duplicate_of(effect_N_K, notebook.grounder.effects(notebook.groundings, pool))
         if twin is not None:
@@ -144,13 +149,14 @@ def form_sets(lab: Lab, notebook: Notebook, proposals: Sequence[Proposal]) -> No
                     why=f"behaves like {known.subject!r} on the pool",
                 )  # fmt: skip
             continue
-        if len(notebook.sets) >= LARGEST_NUMBER_OF_SETS and not make_room(lab, notebook):
+        if limited and len(notebook.sets) >= LARGEST_NUMBER_OF_SETS and not make_room(lab, notebook):
             break
         born = len(journal.events("hypothesis-born"))
         new = make_set(proposal, born_sets(lab) + 1 if born else 1, lab.task)
         notebook.sets.append(new)
         note_birth(lab, new)
     if notebook.theory is not None:
+        notebook.learn()
         notebook.update_beliefs()
 
 
@@ -168,10 +174,7 @@ def make_room(lab: Lab, notebook: Notebook) -> bool:
     none = notebook.beliefs[least.id].none
     if none < 0.5:
         return False
-    notebook.sets.remove(least)
-    del notebook.beliefs[least.id]
-    if notebook.theory is not None:
-        notebook.learn()
+    notebook.forget(least)
     lab.journal.note("hypothesis-killed", set=least.id, id=least.id, why=f"p(none of these) = {none:.2f}")
     return True
 
@@ -200,7 +203,7 @@ def look_ahead(lab: Lab, notebook: Notebook, controls: Controls, seen: set[str])
     candidates = [Candidate(case, "pool") for case in pool]
     if answers_new_cases(lab.supervisor) and controls.generates:
         candidates += notebook.written.values()
-        candidates += [Candidate(w.case, "edited", parent=w.parent) for w in edits(notebook, lab, set(seen))]
+        candidates += edits(notebook, lab, set(seen))
         proposals = proposed_cases(
             lab, lab.settings.proposed, stream(lab.settings.seed, "propose", lab.journal.round), seen
         )
@@ -213,10 +216,12 @@ def look_ahead(lab: Lab, notebook: Notebook, controls: Controls, seen: set[str])
     return candidates, outlook if controls.noise else without_noise(outlook)
 
 
-def edits(notebook: Notebook, lab: Lab, seen: set[str]) -> list[Written]:
+def edits(notebook: Notebook, lab: Lab, seen: set[str]) -> list[Candidate]:
     """Minimal edits, for every set, of cases that were answered already: one label buys a pair."""
     parents = [case for case in notebook.answered() if case.split is not Split.WRITTEN][-EDITED_PARENTS:]
-    return [w for s in notebook.sets for w in edits_for(lab.task, s.grounding, parents, seen)]
+    made = [w for s in notebook.sets for w in edits_for(lab.task, s.grounding, parents, seen)]
+    notebook.origins |= {w.case.id: notebook.asked[w.parent].case for w in made if w.parent is not None}
+    return [Candidate(w.case, "edited", parent=w.parent) for w in made]
 
 
 def design(
@@ -264,7 +269,8 @@ def ask(
     with lab.stage("ask"):
         answers = lab.ask(experiments)
     for choice, weak in zip(choices, answers, strict=True):
-        notebook.record(candidates[choice.candidate], weak)
+        c = choice.candidate
+        notebook.record(candidates[c], weak, {s: q_H_C_K[:, c] for s, q_H_C_K in outlook.q_by_set.items()})
 
 
 def update(lab: Lab, notebook: Notebook, controls: Controls) -> None:
@@ -274,12 +280,12 @@ def update(lab: Lab, notebook: Notebook, controls: Controls) -> None:
         if controls.mistakes:
             notebook.update_beliefs()
             cases = notebook.answered()
-            predicted_L_K = notebook.weak(cases, notebook.truth(cases))
             answered_L_K = np.eye(lab.task.n_options)[notebook.weak_labels()]
-            surprises = from_surprises(notebook.grounder, cases, answered_L_K, predicted_L_K, notebook.groundings)
-            form_sets(lab, notebook, surprises)
+            expected_L_K = notebook.expected_answers(cases)
+            form_sets(
+                lab, notebook, from_surprises(notebook.grounder, cases, answered_L_K, expected_L_K, notebook.groundings)
+            )
             notebook.learn()
-            notebook.update_beliefs()
     log_beliefs(lab, notebook)
 
 

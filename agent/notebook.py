@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import softmax
 
 from askew.agent import belief as beliefs
@@ -14,9 +16,11 @@ from askew.agent.conditional_logit import Array
 from askew.agent.design import Candidate, Outlook
 from askew.agent.ground import Grounder
 from askew.agent.hypotheses import Grounding, HypothesisSet, Kind
+from askew.agent.joint import Evidence, weigh
 from askew.agent.representation import Representation
 from askew.agent.theory import Answers, Theory, fit_theory
 from askew.agent.truth import Heard, Pool, Truth, Unasked, fit_unasked, hear, trust_in
+from askew.seeds import stream
 from askew.tasks.case import Case, Split
 
 EFFECT_VARIANCE = 1.0
@@ -25,12 +29,22 @@ LEAST_VARIANCE = 1e-4
 DRAWS = 64
 
 
+@dataclass(frozen=True, slots=True)
+class Mattering:
+    """How much a subject matters, in the mean: log-odds of the answer and of the truth, and competence it takes."""
+
+    liking: float = 0.0
+    better: float = 0.0
+    misled: float = 0.0
+
+
 @dataclass
 class Notebook:
     """The agent's knowledge. ``truth_model`` and ``theory`` are refitted to all of it."""
 
     representation: Representation
     grounder: Grounder
+    seed: int = 0
     face_value: bool = False
     """A control: take every answer for the truth."""
     sets: list[HypothesisSet] = field(default_factory=list)
@@ -40,6 +54,13 @@ class Notebook:
     asked: dict[str, Candidate] = field(default_factory=dict)
     told: dict[str, int] = field(default_factory=dict)
     """What a person answered to clarifying questions, by set."""
+    scores: dict[str, Array] = field(default_factory=dict)
+    """Σ log q_h(w) of predictions made before each answer, by set: what e-values are made of."""
+    origins: dict[str, Case] = field(default_factory=dict)
+    """The case of which an edit was made, by the edit's id: an edit changes one thing, and that is not the truth."""
+    mattering: dict[str, Mattering] = field(default_factory=dict)
+    """What is believed of each set's subject, by set, from the joint posterior."""
+    competence: float = 1.0
     truth_model: Truth | None = None
     theory: Theory | None = None
     _unasked: tuple[int, Unasked] | None = None
@@ -59,10 +80,17 @@ class Notebook:
         """The labels of :meth:`answered`."""
         return [weak for weak in self.answers.values() if weak is not None]
 
-    def record(self, candidate: Candidate, weak: int | None) -> None:
-        """Keep an answer."""
+    def record(self, candidate: Candidate, weak: int | None, predicted: Mapping[str, Array]) -> None:
+        """Keep an answer; ``predicted`` holds q_H_K of each set, as it stood before."""
         self.asked[candidate.case.id] = candidate
         self.answers[candidate.case.id] = weak
+        if weak is not None:
+            for set_id, q_H_K in predicted.items():
+                self.scores[set_id] = self.scores.get(set_id, np.zeros(len(q_H_K))) + np.log(q_H_K[:, weak])
+
+    def origin(self, case: Case) -> Case:
+        """The case of which this is an edit; the case itself, where it is none."""
+        return self.origins.get(case.id, case)
 
     def learn(self) -> None:
         """Refit the truth model and the mistake theory to everything that is known."""
@@ -73,9 +101,6 @@ class Notebook:
         unasked = self._fit_unasked()
         columns_L_K_D, opinion_L_K = self._seen(cases)
         trust = trust_in(unasked.of(columns_L_K_D, opinion_L_K), weak_L)
-        # An edit shares the truth of its parent, so both stand in one group, named by the parent.
-        roots = [self.asked[case.id].parent or case.id for case in cases]
-        number = {root: index for index, root in enumerate(dict.fromkeys(roots))}
         effects_L_K_S = self.grounder.effects(self.groundings, cases)
         self.theory = fit_theory(
             Answers(
@@ -83,21 +108,26 @@ class Notebook:
                 effects_L_K_S,
                 columns_L_K_D,
                 weak_L,
-                np.array([number[root] for root in roots], dtype=np.int64),
+                self._groups(cases),
             ),
             liked_S,
             variance_D,
         )
-        merely_liked_S = self.theory.mistakes()[0] * np.array([self._probability(s, Kind.LIKED) for s in sets])
         self.truth_model = hear(
             unasked,
             trust,
-            Heard(columns_L_K_D, weak_L, effects_L_K_S @ merely_liked_S),
+            Heard(columns_L_K_D, weak_L, effects_L_K_S @ self._amounts("liking"), self._kept(cases)),
             Pool(*self._seen(pool)),
             variance_D,
             balanced=not task.options_vary,
             face_value=self.face_value,
         )
+
+    def _groups(self, cases: Sequence[Case]) -> NDArray[np.int64]:
+        """group_N: an edit shares the truth of the case it was made from."""
+        roots = [self.origin(case).id for case in cases]
+        number = {root: index for index, root in enumerate(dict.fromkeys(roots))}
+        return np.array([number[root] for root in roots], dtype=np.int64)
 
     def _fit_unasked(self) -> Unasked:
         """The student before any answer; refitted only when cases were written since."""
@@ -110,8 +140,9 @@ class Notebook:
         return self._unasked[1]
 
     def _seen(self, cases: Sequence[Case]) -> tuple[Array, Array]:
-        """columns_N_K_D and opinion_N_K of the cases."""
-        return self.representation.columns(cases), self.representation.opinion(cases)
+        """columns_N_K_D and opinion_N_K of the cases, edits seen as the cases they were made from."""
+        originals = [self.origin(case) for case in cases]
+        return self.representation.columns(originals), self.representation.opinion(originals)
 
     def _variance(self, hypothesis_set: HypothesisSet) -> float:
         """Prior variance of the effect of a set's subject: large when it is believed to matter."""
@@ -126,9 +157,26 @@ class Notebook:
 
     def truth(self, cases: Sequence[Case]) -> Array:
         """p_N_K of the truth, as the student predicts it; its own opinion before it has learned."""
+        seen = self._seen(cases)
         if self.truth_model is None:
-            return np.asarray(softmax(self.representation.opinion(cases), axis=1))
-        return self.truth_model.of(*self._seen(cases))
+            return np.asarray(softmax(seen[1], axis=1))
+        return self.truth_model.of(*seen, self._better(cases))
+
+    def _amounts(self, what: Literal["liking", "better", "misled"]) -> Array:
+        """amount_S: how much each set's subject matters in one sense; 0 for sets that have not been weighed."""
+        return np.array([getattr(self.mattering.get(s.id, Mattering()), what) for s in self.sets])
+
+    def _better(self, cases: Sequence[Case]) -> Array:
+        """better_N_K: log-odds of the truth that the hypothesis sets add."""
+        originals = [self.origin(case) for case in cases]
+        better_N_K: Array = self.grounder.effects(self.groundings, originals) @ self._amounts("better")
+        return better_N_K
+
+    def _kept(self, cases: Sequence[Case], but: HypothesisSet | None = None) -> Array:
+        """kept_N: the share of its competence that a case leaves the supervisor, -1 to 1; ``but`` leaves a set out."""
+        misled_S = self._amounts("misled") * [s is not but for s in self.sets]
+        kept_N: Array = (1.0 - self.grounder.presence(self.groundings, cases) * misled_S).prod(axis=1)
+        return np.clip(kept_N, -1.0, 1.0)
 
     def unasked_truth(self, cases: Sequence[Case]) -> Array:
         """p_N_K of the truth as predicted before any answer: what the supervisor's answers are judged by."""
@@ -139,7 +187,23 @@ class Notebook:
         """p_N_K of the supervisor's answer."""
         if self.theory is None:
             return truth_N_K
-        return self.theory.weak_of(truth_N_K, self._effects(cases), self.representation.columns(cases))
+        weak_N_Y_K = self._weak_given_truth(cases, self._effects(cases), self._kept(cases))
+        p_N_K: Array = np.einsum("ny,nyk->nk", truth_N_K, weak_N_Y_K)
+        return p_N_K
+
+    def _weak_given_truth(self, cases: Sequence[Case], effects_N_K_S: Array, kept_N: Array) -> Array:
+        """p_N_Y_K: the supervisor's answer for each possible truth."""
+        assert self.theory is not None
+        return beliefs.misled(self.theory.weak_given_truth(effects_N_K_S, self._seen(cases)[0]), kept_N)
+
+    def expected_answers(self, cases: Sequence[Case]) -> Array:
+        """p_N_K of the supervisor's answer by competence and hypothesis sets alone: the rest is surprising."""
+        truth_N_K = self.unasked_truth(cases)
+        liking_N_K = self.grounder.effects(self.groundings, cases) @ self._amounts("liking")
+        right_N_1_1 = (self.competence * self._kept(cases))[:, None, None]
+        answers_N_Y_K = softmax(liking_N_K[:, None] + right_N_1_1 * np.eye(truth_N_K.shape[1]), axis=2)
+        expected_N_K: Array = np.einsum("ny,nyk->nk", truth_N_K, answers_N_Y_K)
+        return expected_N_K
 
     def _effects(self, cases: Sequence[Case]) -> Array:
         """effects_N_K_S of the sets that the fitted theories know; later ones are added at the next fit."""
@@ -157,18 +221,47 @@ class Notebook:
         effects_N_K_S = self._effects(cases)
         own = [s for s, known in enumerate(self.groundings[: theory.n_effects]) if known == hypothesis_set.grounding]
         effects_N_K_S[:, :, own] = 0.0
-        weak_N_Y_K = theory.weak_given_truth(effects_N_K_S, self.representation.columns(cases))
-        effect_N_K = self.grounder.effects([hypothesis_set.grounding], cases)[:, :, 0]
-        return beliefs.predictions(hypothesis_set, truth_N_K, weak_N_Y_K, effect_N_K)
+        weak_N_Y_K = self._weak_given_truth(cases, effects_N_K_S, self._kept(cases, but=hypothesis_set))
+        subject = [hypothesis_set.grounding]
+        return beliefs.predictions(
+            hypothesis_set,
+            truth_N_K,
+            weak_N_Y_K,
+            self.grounder.effects(subject, cases)[:, :, 0],
+            self.grounder.effects(subject, [self.origin(case) for case in cases])[:, :, 0],
+            self.grounder.presence(subject, cases)[:, 0],
+        )
 
     def update_beliefs(self) -> None:
-        """The posterior of every set, over the whole history of answers."""
+        """The joint posterior of all sets over the whole history of answers, and what it says of each."""
         cases, weak_L = self.answered(), np.array(self.weak_labels(), dtype=np.int64)
-        for hypothesis_set in self.sets:
+        originals = [self.origin(case) for case in cases]
+        evidence = Evidence(
+            prior_L_K=self.unasked_truth(cases),
+            effects_L_K_S=self.grounder.effects(self.groundings, cases),
+            origin_L_K_S=self.grounder.effects(self.groundings, originals),
+            presence_L_S=self.grounder.presence(self.groundings, cases),
+            weak_L=weak_L,
+            group_L=self._groups(cases),
+        )
+        told = [beliefs.told_likelihood(s, self.told[s.id]) if s.id in self.told else None for s in self.sets]
+        rng = stream(self.seed, "joint", len(cases))
+        varying = self.representation.task.options_vary
+        joint = weigh(self.sets, evidence, rng, biased=not varying, log_told=told)
+        self.competence = joint.competence
+        amounts = zip(joint.liking_S, joint.better_S, joint.misled_S, strict=True)
+        self.mattering = {s.id: Mattering(*map(float, own)) for s, own in zip(self.sets, amounts, strict=True)}
+        for hypothesis_set, p_H in zip(self.sets, joint.p_S, strict=True):
+            score_H = self.scores.setdefault(hypothesis_set.id, np.zeros(len(p_H)))
             q_H_L_K, _ = self.set_predictions(hypothesis_set, cases)
-            self.beliefs[hypothesis_set.id] = beliefs.update(
-                hypothesis_set, q_H_L_K, weak_L, self.told.get(hypothesis_set.id)
-            )
+            self.beliefs[hypothesis_set.id] = beliefs.believe(hypothesis_set, p_H, score_H, q_H_L_K, weak_L)
+
+    def forget(self, hypothesis_set: HypothesisSet) -> None:
+        """Give a set up."""
+        self.sets.remove(hypothesis_set)
+        for by_set in (self.beliefs, self.scores, self.mattering):
+            by_set.pop(hypothesis_set.id, None)
+        self.learn()
 
     def outlook(self, candidates: Sequence[Candidate], targets: Sequence[Case], rng: np.random.Generator) -> Outlook:
         """What is expected of every candidate, by the joint posterior and by each set."""
@@ -176,20 +269,22 @@ class Notebook:
         assert self.truth_model is not None
         cases = [candidate.case for candidate in candidates]
         seen_C, seen_T, truth_C_K = self._seen(cases), self._seen(targets), self.truth(cases)
-        weak_C_Y_K = self.theory.weak_given_truth(self._effects(cases), seen_C[0])
+        weak_C_Y_K = self._weak_given_truth(cases, self._effects(cases), self._kept(cases))
         # What an answer may change is the leaning, and through it the truth.
         leaning_M_D = self.truth_model.leaning.draws(DRAWS, rng)
 
-        def truth_draws(seen: tuple[Array, Array]) -> Array:
+        def truth_draws(seen: tuple[Array, Array], better: Array) -> Array:
             assert self.truth_model is not None
-            return np.stack([softmax(self.truth_model.scores_of(*seen, draw_D), axis=1) for draw_D in leaning_M_D])
+            return np.stack(
+                [softmax(self.truth_model.scores_of(*seen, draw_D) + better, axis=1) for draw_D in leaning_M_D]
+            )
 
         return Outlook(
             truth_C_K=truth_C_K,
             weak_C_K=np.einsum("cy,cyk->ck", truth_C_K, weak_C_Y_K),
             reliability_C=np.einsum("cy,cyy->c", truth_C_K, weak_C_Y_K),
             q_M_C_K=softmax(np.moveaxis(seen_C[0] @ leaning_M_D.T, 2, 0), axis=2),
-            r_M_C_K=truth_draws(seen_C),
-            r_M_T_K=truth_draws(seen_T),
+            r_M_C_K=truth_draws(seen_C, self._better(cases)),
+            r_M_T_K=truth_draws(seen_T, self._better(targets)),
             q_by_set={s.id: self.set_predictions(s, cases)[0] for s in self.sets},
         )

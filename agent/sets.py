@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import norm
 
 from askew.agent.belief import priors
 from askew.agent.cluster import SubjectCluster
@@ -18,18 +17,29 @@ from askew.tasks.case import Case, Task
 
 SAME_BEHAVIOUR = 0.9
 """Subjects whose effects correlate more than this over the pool can't be told apart by any query."""
-SURPRISE_LEVEL = 0.01
-"""Family-wise level at which an attribute must explain the surprises to become a hypothesis."""
+SURPRISING = 2.5
+"""Least |z| with which an attribute must explain the surprises to become a set; its prior pays for the search."""
+SURPRISES = 3
+"""Sets that surprises may propose at a time."""
+RAREST_WORD = 4
+"""Answered cases in which a word must occur to be tried."""
 LARGEST_NUMBER_OF_SETS = 16
+EXPECTED_MISTAKES = 1.5
+"""Systematic mistakes that a supervisor is expected to have before anything is known."""
+SUPPORT = {Kind.LIKED: 4.0, Kind.BETTER: 0.5, Kind.MISLED: 1.0}
+"""Votes that every alternative of a kind starts with: most of what sways a rater doesn't make it truer."""
+SUPPORT_OF_MANNERS = {Kind.LIKED: 0.5, Kind.BETTER: 4.0, Kind.MISLED: 0.5}
+"""The same where the manner is what is judged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A subject that may become a set: its measure, and the votes for (direction, kind)."""
+    """A subject that may become a set: its measure, the votes for (direction, kind), and a prior that it matters."""
 
     subject: str
     grounding: Grounding
     votes: Mapping[tuple[int, Kind], int]
+    matters: float
     cases: tuple[str, ...]
     why: str
 
@@ -37,8 +47,8 @@ class Proposal:
 def from_cluster(cluster: SubjectCluster, grounder: Grounder, cases: Mapping[str, Case]) -> Proposal | None:
     """The alternatives that a cluster's claims speak for, or ``None`` when they can't be measured.
 
-    A claim votes for the direction in which its subject, in its case, speaks for the option it favours;
-    and for *liked* when the chain says the supervisor will follow it, *better* when it says it is true.
+    A claim votes for the direction in which its subject, in its case, speaks for the option it favours; for *better*
+    when the chain says that option is true, for *liked* when it says only that the supervisor will choose it.
     """
     grounding = grounder.ground(cluster.subject)
     if not grounder.varies(grounding):
@@ -47,49 +57,80 @@ def from_cluster(cluster: SubjectCluster, grounder: Grounder, cases: Mapping[str
     votes: Counter[tuple[int, Kind]] = Counter()
     for claim, effect_K in zip(cluster.claims, effects_N_K, strict=True):
         direction = -1 if effect_K[claim.favours] < 0 else 1
-        if claim.favours == claim.weak_label:
-            votes[direction, Kind.LIKED] += 1
         if claim.favours == claim.true_label:
             votes[direction, Kind.BETTER] += 1
+        elif claim.favours == claim.weak_label:
+            votes[direction, Kind.LIKED] += 1
     why = f"{len(cluster.claims)} claims in {len(cluster.cases)} cases, torn in {len(cluster.torn)}"
-    return Proposal(cluster.subject, grounding, votes, cluster.torn or cluster.cases, why) if votes else None
+    # Chains have not seen an answer, so nothing is to be paid for having looked.
+    matters = EXPECTED_MISTAKES / LARGEST_NUMBER_OF_SETS * grounding.trust
+    return Proposal(cluster.subject, grounding, votes, matters, cluster.torn or cluster.cases, why)
+
+
+def enumerated(grounder: Grounder) -> list[Proposal]:
+    """A control: every attribute that differs between cases, thought of by nobody."""
+    known = grounder.attributes()
+    return [Proposal(g.measure, g, {}, EXPECTED_MISTAKES / len(known), (), "every attribute is tried") for g in known]
 
 
 def from_surprises(
     grounder: Grounder, cases: Sequence[Case], weak_L_K: Array, predicted_L_K: Array, known: Sequence[Grounding]
 ) -> list[Proposal]:
-    """Attributes that explain where the supervisor departed from the prediction.
+    """Attributes and words that explain where the supervisor departed from the prediction.
 
-    For each attribute of the bank a score test on the residuals of the answers (Rao 1948); the level is
-    divided by the number of attributes tried. What known sets already explain is not proposed again.
+    For each a score test on the residuals of the answers (Rao 1948). The answers that propose a set also weigh it, so
+    its prior is what one of all that were tried has. What known sets already explain is not proposed again.
     """
     if len(cases) < 8:
         return []
-    tried = [g for g in grounder.attributes() if g not in known]
+    tried = [g for g in (*grounder.attributes(), *grounder.words(cases, RAREST_WORD)) if g not in known]
     effects_L_K_A = grounder.effects(tried, cases)
     residual_L_K = weak_L_K - predicted_L_K
-    score_A = np.einsum("lk,lka->a", residual_L_K, effects_L_K_A)
-    mean_L_1_A = np.einsum("lk,lka->la", predicted_L_K, effects_L_K_A)[:, None]
-    variance_A = np.einsum("lk,lka->a", predicted_L_K, (effects_L_K_A - mean_L_1_A) ** 2)
-    z_A = score_A / np.sqrt(variance_A + 1e-9)
-    bar = norm.isf(SURPRISE_LEVEL / 2 / max(1, len(tried)))
+    z_A = _scores(residual_L_K, predicted_L_K, effects_L_K_A, biased=not grounder.task.options_vary)
+    # What misleads moves answers against the truth as the student sees it, wherever there is more of it.
+    against_L_K = -predicted_L_K + predicted_L_K.mean(axis=1, keepdims=True)
+    misleading_L_K_A = grounder.presence(tried, cases)[:, None] * against_L_K[:, :, None]
+    z_A = np.where(
+        np.abs(misled_A := _scores(residual_L_K, predicted_L_K, misleading_L_K_A, biased=False)) > np.abs(z_A),
+        misled_A,
+        z_A,
+    )
     proposals = []
-    for a in np.argsort(-np.abs(z_A))[:3]:
-        if np.abs(z_A[a]) > bar:
-            direction = int(np.sign(z_A[a]))
-            pull_L = (residual_L_K * effects_L_K_A[:, :, a]).sum(axis=1) * direction
-            told_by = tuple(cases[i].id for i in np.argsort(-pull_L)[:5])
-            votes = {(direction, Kind.LIKED): 2, (direction, Kind.BETTER): 1, (-direction, Kind.LIKED): 0}
-            why = f"surprising answers: z = {z_A[a]:+.1f} over {len(cases)} answers"
-            proposals.append(Proposal(tried[a].measure, tried[a], votes, told_by, why))
+    for a in np.argsort(-np.abs(z_A), kind="stable")[:SURPRISES]:
+        if np.abs(z_A[a]) > SURPRISING:
+            pull_L = (residual_L_K * effects_L_K_A[:, :, a]).sum(axis=1) * np.sign(z_A[a])
+            told_by = tuple(cases[i].id for i in np.argsort(-pull_L, kind="stable")[:5])
+            why = f"surprising answers: z = {z_A[a]:+.1f} over {len(cases)} answers, the best of {len(tried)} tried"
+            matters = EXPECTED_MISTAKES / len(tried)
+            proposals.append(Proposal(tried[a].measure, tried[a], {}, matters, told_by, why))
     return proposals
 
 
+def _scores(residual_L_K: Array, predicted_L_K: Array, effects_L_K_A: Array, *, biased: bool) -> Array:
+    """z_A of the score test of each effect; ``biased`` takes out what a leaning to the last option explains."""
+    mean_L_A = np.einsum("lk,lka->la", predicted_L_K, effects_L_K_A)
+    score_A = np.einsum("lk,lka->a", residual_L_K, effects_L_K_A)
+    variance_A = np.einsum("lk,lka->a", predicted_L_K, effects_L_K_A**2) - (mean_L_A**2).sum(axis=0)
+    if biased:
+        last_L = predicted_L_K[:, -1]
+        variance = float((last_L * (1.0 - last_L)).sum())
+        shared_A = np.einsum("l,la->a", last_L, effects_L_K_A[:, -1] - mean_L_A) / variance
+        score_A = score_A - shared_A * residual_L_K[:, -1].sum()
+        variance_A = variance_A - shared_A**2 * variance
+    z_A: Array = score_A / np.sqrt(np.maximum(variance_A, 1e-9))
+    return z_A
+
+
 def make_set(proposal: Proposal, number: int, task: Task) -> HypothesisSet:
-    """The proposal as a set: one hypothesis for each alternative that has a vote."""
-    alternatives = sorted(proposal.votes.items())
+    """The proposal as a set: all ways in which its subject may matter, however few speak for some of them."""
+    support = SUPPORT_OF_MANNERS if task.manner_matters else SUPPORT
+    # Only where the text as a whole is judged can something in it mislead about the case.
+    misleading = () if task.options_vary else ((1, Kind.MISLED),)
+    ways = [*((direction, kind) for kind in (Kind.LIKED, Kind.BETTER) for direction in (1, -1)), *misleading]
+    chances = priors(
+        [support[kind] + proposal.votes.get((direction, kind), 0) for direction, kind in ways], proposal.matters
+    )
     set_id = f"S{number}"
-    chances = priors([votes for _, votes in alternatives])
     hypotheses = tuple(
         Hypothesis(
             id=f"{set_id}.{index}",
@@ -98,7 +139,7 @@ def make_set(proposal: Proposal, number: int, task: Task) -> HypothesisSet:
             direction=direction,
             prior=chance,
         )
-        for index, (((direction, kind), _), chance) in enumerate(zip(alternatives, chances, strict=True), start=1)
+        for index, ((direction, kind), chance) in enumerate(zip(ways, chances, strict=True), start=1)
     )
     return HypothesisSet(set_id, proposal.subject, proposal.grounding, hypotheses, proposal.cases, proposal.why)
 
@@ -107,6 +148,8 @@ def statement(subject: str, grounding: Grounding, direction: int, kind: Kind, ta
     """The hypothesis in words."""
     measure = "" if grounding.measure == subject else f" ({grounding.measure})"
     how = "more" if direction > 0 else "less"
+    if kind is Kind.MISLED:
+        return f"a {task.noun} with {how} '{subject}'{measure} misleads the supervisor about what is right"
     if task.options_vary:
         favoured = f"an option with {how} '{subject}'{measure}"
     else:

@@ -69,19 +69,30 @@ class Truth:
         scores_N_K: Array = own_N_K + self.worth * (columns_N_K_D @ leaning_D) + self.balance_K
         return scores_N_K
 
-    def of(self, columns_N_K_D: Array, opinion_N_K: Array) -> Array:
-        """p_N_K: the student's prediction of the truth."""
-        p_N_K: Array = softmax(self.scores_of(columns_N_K_D, opinion_N_K, self.leaning.theta_D), axis=1)
+    def of(self, columns_N_K_D: Array, opinion_N_K: Array, better_N_K: Array | float = 0.0) -> Array:
+        """p_N_K: the student's prediction of the truth; ``better_N_K`` is what hypothesis sets add to its log-odds."""
+        scores_N_K = self.scores_of(columns_N_K_D, opinion_N_K, self.leaning.theta_D)
+        p_N_K: Array = softmax(scores_N_K + better_N_K, axis=1)
         return p_N_K
 
 
 @dataclass(frozen=True)
 class Heard:
-    """The supervisor's L answers, and what it merely likes in the cases: that is taken out before it is heard."""
+    """The supervisor's L answers, and its mistakes as they are believed: those are taken out before it is heard."""
 
     columns_L_K_D: Array
     weak_L: NDArray[np.int64]
     liking_L_K: Array
+    """What it merely likes in the cases, in log-odds."""
+    kept_L: Array
+    """How much of its competence the case leaves it, 1 to -1: an answer counts that much, below 0 for its opposite."""
+
+    def targets(self) -> Array:
+        """targets_L_K: the answers, turned round where the supervisor is believed to have it the wrong way."""
+        k = self.columns_L_K_D.shape[1]
+        said_L_K = np.eye(k)[self.weak_L]
+        targets_L_K: Array = np.where(self.kept_L[:, None] >= 0, said_L_K, (1.0 - said_L_K) / (k - 1))
+        return targets_L_K
 
 
 @dataclass(frozen=True)
@@ -136,7 +147,9 @@ def hear(
         face_value: take the leaning for the truth where it speaks, whatever the student thinks of it (a control).
     """
     k = heard.columns_L_K_D.shape[1]
-    leaning = fit_logit(heard.columns_L_K_D, np.eye(k)[heard.weak_L], variance_D, offset_N_K=heard.liking_L_K)
+    leaning = fit_logit(
+        heard.columns_L_K_D, heard.targets(), variance_D, weights_N=np.abs(heard.kept_L), offset_N_K=heard.liking_L_K
+    )
     # Two worlds, averaged in log-odds: the own opinion bears on the truth and can judge the leaning, or it doesn't.
     own_N_K = unasked.of(pool.columns_N_K_D, pool.opinion_N_K)
     judged = HEARD_TWICE * worth_of(pool.columns_N_K_D @ leaning.theta_D, own_N_K)

@@ -19,7 +19,7 @@ from askew.agent.journal import Data
 from askew.agent.lab import Lab, case_data, case_from
 from askew.agent.models.base import LanguageModel, SamplingRequest
 from askew.prompts.loader import load_prompt
-from askew.tasks.attributes import ATTRIBUTES
+from askew.tasks.attributes import edited
 from askew.tasks.case import Case, Split, Task
 
 EXAMPLES_PER_OPTION = 4
@@ -115,37 +115,22 @@ def proposed_cases(lab: Lab, n: int, rng: np.random.Generator, seen: set[str]) -
 def edits_for(task: Task, grounding: Grounding, parents: Sequence[Case], seen: set[str]) -> list[Written]:
     """Minimal edits of ``parents`` that raise one attribute, where the attribute knows such an edit.
 
-    Where options vary each option is edited in turn, so that the pair differs in that option alone.
+    There are none where the manner of a text is what is judged: an edit would change the truth.
     """
-    if grounding.concept or grounding.measure not in ATTRIBUTES:
+    if grounding.concept or task.manner_matters:
         return []
-    edit = ATTRIBUTES[grounding.measure].add
-    if edit is None:
-        return []
-    edited = []
+    made = []
     for parent in parents:
-        for case in _edited(task, parent, edit, grounding.measure):
+        for index, (text, options) in enumerate(edited(grounding.measure, parent, task.options_vary)):
+            case = Case(f"{parent.id}~{grounding.measure}~{index}", text, options, Split.WRITTEN)
             if _usable(task, case, seen):
-                edited.append(Written(case, parent=parent.id))  # noqa: PERF401 ("seen" grows on the way)
-    return edited
+                made.append(Written(case, parent=parent.id))
+    return made
 
 
 def key(case: Case) -> str:
     """What makes two cases the same for the purpose of asking."""
     return " ".join([case.text, *case.options]).casefold()
-
-
-def _edited(task: Task, parent: Case, edit: Callable[[str], str | None], name: str) -> list[Case]:
-    if not task.options_vary:
-        text = edit(parent.text)
-        return [] if text is None else [Case(f"{parent.id}~{name}", text, parent.options, Split.WRITTEN)]
-    cases = []
-    for index, option in enumerate(parent.options):
-        changed = edit(option)
-        if changed is not None:
-            options = tuple(changed if i == index else o for i, o in enumerate(parent.options))
-            cases.append(Case(f"{parent.id}~{name}~{index}", parent.text, options, Split.WRITTEN))
-    return cases
 
 
 def _continue(

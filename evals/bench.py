@@ -20,17 +20,24 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from askew.agent.cluster import Embed
 from askew.agent.config import Settings
 from askew.agent.journal import TIMINGS
+from askew.agent.models.remembered import Remembering, Samples
 from askew.errors import AskewError, InputError
 from askew.evals.compare import Comparison, compare
 from askew.evals.grade import GradedRun, grade
 from askew.evals.methods import METHODS
+from askew.evals.methods.controls import CONTROLS
 from askew.evals.protocol import Workbench, is_finished, read_config, run_folders, run_method, write_config
+from askew.evals.recovery import Recovery, as_data, recovery, summary
 from askew.tasks.load import load_task
 
 SUITES = Path(__file__).parent / "suites"
 Failure = dict[str, str]
+HYPOTHESISING = ("scientific", *CONTROLS)
+"""Methods that have hypotheses about the supervisor."""
+_SAMPLES: Samples = {}
 
 
 class Grid(BaseModel):
@@ -128,6 +135,8 @@ def run_trial(cells: Sequence[Settings], out: Path) -> list[Failure]:
         workbench = Workbench(cells[0])
     except AskewError as error:
         return [_failure(settings, error) for settings in cells]
+    # The same chains for every supervisor of a task and seed: what is sampled does not depend on whom it is about.
+    workbench.model = Remembering(workbench.model, _SAMPLES)
     failures = []
     for settings in cells:
         folder = cell_folder(out, settings)
@@ -155,8 +164,20 @@ def grade_suite(out: Path) -> list[tuple[Comparison, list[GradedRun]]]:
     return [(compare(runs), runs) for runs in groups.values()]
 
 
+def recoveries_of(out: Path, embed: Embed) -> list[Recovery]:
+    """What every finished run made of its supervisor's mistakes, where those are known."""
+    load = cache(load_task)
+    found = (recovery(folder, load, embed) for folder in run_folders(out) if is_finished(folder))
+    return [one for one in found if one is not None and one.method in HYPOTHESISING]
+
+
 def results(
-    suite: Suite, out: Path, comparisons: Sequence[Comparison], failures: Sequence[Failure], command: str
+    suite: Suite,
+    out: Path,
+    comparisons: Sequence[Comparison],
+    recoveries: Sequence[Recovery],
+    failures: Sequence[Failure],
+    command: str,
 ) -> dict[str, Any]:
     """Everything a reader needs to judge and repeat the numbers."""
     return {
@@ -166,6 +187,8 @@ def results(
         "machine": {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()},
         "seconds_by_stage": _seconds_by_stage(out),
         "comparisons": list(comparisons),
+        "recovery": summary(recoveries),
+        "recovered": as_data(recoveries),
         "failures": list(failures),
     }
 

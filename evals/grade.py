@@ -15,7 +15,7 @@ from askew.agent.journal import TIMINGS, Event, read_events
 from askew.agent.lab import case_from
 from askew.agent.write import key
 from askew.errors import InputError
-from askew.evals.protocol import read_config
+from askew.evals.protocol import limited, read_config
 from askew.evals.statistics import Array, rightness
 from askew.tasks.case import Case, Split
 from askew.tasks.gold import LoadedTask
@@ -61,7 +61,7 @@ def grade(folder: Path, load: Callable[[str, int], LoadedTask] = load_task) -> G
     isn't the one that was run.
     """
     settings, _ = read_config(folder)
-    loaded = load(settings.task, settings.seed)
+    loaded = limited(load(settings.task, settings.seed), settings)
     events = list(read_events(folder))
     _check_fingerprint(folder, loaded, events)
     test = loaded.task.split(Split.TEST)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from askew.packages import cache_folder
 from askew.tasks.case import Split
 from askew.tasks.gold import LoadedTask
 from askew.tasks.load import load_task
+from askew.tasks.splits import fingerprint
 
 TWINS = "twins"
 SMALLEST_FREE_SPACE = 50_000_000
@@ -46,7 +47,7 @@ class Workbench:
     loaded: LoadedTask = field(init=False)
 
     def __post_init__(self) -> None:
-        self.loaded = load_task(self.settings.task, self.settings.seed)
+        self.loaded = limited(load_task(self.settings.task, self.settings.seed), self.settings)
         check_task(self.loaded, self.settings.budget)
         kind, _, inner = self.settings.supervisor.partition(":")
         if kind == TRAP:
@@ -63,7 +64,7 @@ class Workbench:
     @cached_property
     def embedder(self) -> Embedder:
         """Sentence embeddings, for clustering and grounding."""
-        return Embedder(model_folder("minilm"), cache_folder() / "features" / "minilm.sqlite")
+        return embedder()
 
     @cached_property
     def representation(self) -> Representation:
@@ -83,6 +84,24 @@ class Workbench:
         return VectorCache(cache_folder() / "features" / "features.sqlite", model.fingerprint + "/plain").bound(
             model.features
         )
+
+
+def limited(loaded: LoadedTask, settings: Settings) -> LoadedTask:
+    """The task with no more cases in a split than the settings allow."""
+    sizes = {
+        Split.POOL: settings.pool_size,
+        Split.VALIDATION: settings.test_size,
+        Split.TEST: settings.test_size,
+    }
+    kept = tuple(case for split in Split for case in loaded.task.split(split)[: sizes.get(split)])
+    if len(kept) == len(loaded.task.cases):
+        return loaded
+    return replace(loaded, task=replace(loaded.task, cases=kept, fingerprint=fingerprint(kept)))
+
+
+def embedder() -> Embedder:
+    """Sentence embeddings, kept on disk."""
+    return Embedder(model_folder("minilm"), cache_folder() / "features" / "minilm.sqlite")
 
 
 def load_model(settings: Settings, name: str | None = None) -> LanguageModel:

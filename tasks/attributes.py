@@ -60,6 +60,8 @@ class OptionAttribute:
     description: str
     values: Callable[[Case], Sequence[float]]
     varying_only: bool = True
+    state: Callable[[Case, int], str] | None = None
+    """The case's text with a little more of the attribute for one option, the truth unchanged."""
 
 
 ATTRIBUTES: Registry[TextAttribute] = Registry("attribute")
@@ -102,6 +104,41 @@ def keyword(word: str) -> TextAttribute:
         lambda text: len(pattern.findall(text)),
         closing(f" ({word})"),
     )
+
+
+WORD_NAME = re.compile(r"""^the word (?P<mark>['"])(?P<word>.+)(?P=mark)$""")
+
+
+def find(name: str) -> TextAttribute | OptionAttribute | None:
+    """The attribute of that name, in the bank or of a single word; ``None`` where there is none."""
+    if name in ATTRIBUTES:
+        return ATTRIBUTES[name]
+    if name in OPTION_ATTRIBUTES:
+        return OPTION_ATTRIBUTES[name]
+    word = WORD_NAME.match(name)
+    return keyword(word["word"]) if word else None
+
+
+def edited(name: str, case: Case, options_vary: bool) -> list[tuple[str, tuple[str, ...]]]:
+    """(text, options) of the minimal edits that raise an attribute in one place and keep the truth; there may be none.
+
+    Where options vary each option is edited in turn, so that the pair differs in that option alone.
+    """
+    attribute = find(name)
+    if isinstance(attribute, OptionAttribute):
+        state = attribute.state
+        return [] if state is None else [(state(case, k), case.options) for k in range(len(case.options))]
+    if attribute is None or attribute.add is None:
+        return []
+    if not options_vary:
+        text = attribute.add(case.text)
+        return [] if text is None else [(text, case.options)]
+    changed = [attribute.add(option) for option in case.options]
+    return [
+        (case.text, (*case.options[:index], option, *case.options[index + 1 :]))
+        for index, option in enumerate(changed)
+        if option is not None
+    ]
 
 
 # -- edits ------------------------------------------------------------------------------------------
@@ -176,6 +213,12 @@ def _repeated(text: str) -> float:
 def _distinct(text: str) -> float:
     said = words_of(text)
     return len(set(said)) / len(said) if said else 0.0
+
+
+def _stating(case: Case, option: int) -> str:
+    """The case's text with an asker who states the opinion that ``option`` is right."""
+    said = sentences(case.options[option])
+    return f"{case.text.rstrip()} I think it is: {said[-1] if said else case.options[option]}."
 
 
 FILLER = " That is about all there is to say here, and there is not much that one would want to add to it."
@@ -265,6 +308,7 @@ for _option in (
         "agrees with the opinion, belief or guess that the user states, tells them what they think",
         agreement,
         varying_only=False,
+        state=_stating,
     ),
 ):
     OPTION_ATTRIBUTES.add(_option.name, _option)

@@ -67,6 +67,8 @@ class Task:
     """How a text is continued so that the next word is the answer; by default the question itself."""
     options_vary: bool = False
     recorded: Mapping[str, Mapping[str, int | None]] = field(default_factory=dict)
+    manner_matters: bool = False
+    """Whether how something is said may be what makes it right (a taste, say): then no edit keeps the truth."""
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
     validator: Validator = no_objection
     fingerprint: str = ""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import shlex
 from pathlib import Path
+from typing import Any
 
 import typer
 
-from askew.agent.cli.display import shown_progress
+from askew.agent.cli.display import show_table, shown_progress
 from askew.agent.cli.running import separated, show_comparison
 from askew.errors import InputError
 
@@ -17,8 +18,10 @@ def bench_command(
     name: str, out: Path | None, json_: Path | None, resume: bool, workers: int, seeds: int | None, methods: str | None
 ) -> None:
     """Run what isn't finished yet of a suite, compare, and leave results.json and plots beside the runs."""
-    from askew.evals.bench import grade_suite, read_suite, results, run_suite
+    from askew.evals.bench import grade_suite, read_suite, recoveries_of, results, run_suite
     from askew.evals.plots import draw_curves
+    from askew.evals.protocol import embedder
+    from askew.evals.recovery import planted_mistakes, summary
 
     suite = read_suite(name, seeds=seeds, methods=None if methods is None else separated(methods))
     out = out or Path("runs") / f"bench-{suite.name}"
@@ -31,10 +34,16 @@ def bench_command(
         typer.echo(f"{comparison['task']} · {comparison['supervisor']} · {comparison['budget']} labels")
         show_comparison(comparison)
         draw_curves(runs, runs[0].folder.parent / "curve.png")
+    recoveries = (
+        recoveries_of(out, embedder().embed)
+        if any(planted_mistakes(g) is not None for grid in suite.grid for g in grid.supervisors)
+        else []
+    )
+    show_recovery(summary(recoveries))
     options = f" --seeds {seeds}" if seeds else ""
     options += f" --methods {methods}" if methods else ""
     command = f"askew bench {shlex.quote(name)}{options}"
-    data = results(suite, out, [comparison for comparison, _ in graded], failures, command)
+    data = results(suite, out, [comparison for comparison, _ in graded], recoveries, failures, command)
     for path in filter(None, (out / "results.json", json_)):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
@@ -44,3 +53,20 @@ def bench_command(
     typer.echo(f"Runs and results: {out}")
     if failures:
         raise typer.Exit(1)
+
+
+def show_recovery(rows: list[dict[str, Any]]) -> None:
+    """Planted mistakes found, mistakes found that are none, and calibration; a line for each task and method."""
+    if not rows:
+        return
+    shown = ["top1", "top3", "pairs_top2", "false_discoveries_planted", "false_discoveries_unbiased", "ece"]
+    cells = [
+        [
+            row["task"],
+            row["method"],
+            str(row["runs"]),
+            *("" if row[name] is None else f"{row[name]:.2f}" for name in shown),
+        ]
+        for row in rows
+    ]
+    show_table("planted mistakes found", ["", "", "runs", *(name.replace("_", " ") for name in shown)], cells)

@@ -1,0 +1,44 @@
+"""A model that samples nothing twice: the same request gives the same completions, at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from askew.agent.models.base import Completion, LanguageModel, SamplingRequest
+
+Samples = dict[tuple[str, SamplingRequest], list[list[Completion]]]
+
+
+class Remembering:
+    """``model``, with its samples kept in ``samples`` by its weights and the request (which holds the seed)."""
+
+    def __init__(self, model: LanguageModel, samples: Samples) -> None:
+        self._model = model
+        self._samples = samples
+        self.name, self.fingerprint, self.version = model.name, model.fingerprint, model.version
+
+    def sample(self, request: SamplingRequest) -> list[list[Completion]]:
+        """Completions of the request, sampled once."""
+        key = (self.fingerprint, request)
+        if key not in self._samples:
+            self._samples[key] = self._model.sample(request)
+        return self._samples[key]
+
+    def option_logprobs(self, prompts: Sequence[str], options: Sequence[Sequence[str]]) -> NDArray[np.float64]:
+        """As the model has them."""
+        return self._model.option_logprobs(prompts, options)
+
+    def features(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """As the model has them."""
+        return self._model.features(texts)
+
+    def read_out(self, features_N_D: NDArray[np.float32], words: Sequence[str]) -> NDArray[np.float64]:
+        """As the model has them."""
+        return self._model.read_out(features_N_D, words)
+
+    def close(self) -> None:
+        """Close the model."""
+        self._model.close()

@@ -1,0 +1,200 @@
+"""Is a planted mistake found? Judged by what a hypothesis does on cases that were not in the run, not by its words.
+
+A hypothesis and the planted rule both *pick* an option in some cases and say nothing in the others. A hypothesis
+recovers a mistake when the two are of one mind in at least 90% of the held-out cases in which either says anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from askew.agent.cluster import Embed
+from askew.agent.ground import Grounder
+from askew.agent.hypotheses import NONE_OF_THESE, Grounding, Kind
+from askew.agent.journal import Event, read_events
+from askew.evals.protocol import limited, read_config
+from askew.evals.simulated import mistake_pick
+from askew.tasks.case import Case, Split, Task
+from askew.tasks.gold import LoadedTask
+
+SAME = 0.9
+"""Share of the cases in which either picks an option that have to be picked alike."""
+DISCOVERED = 0.5
+"""Posterior from which a hypothesis counts as a discovery."""
+HELD_OUT = 600
+LEAST_PICK = 0.02
+"""An effect smaller than this says nothing."""
+BINS = 10
+
+Pick = Callable[[Case, int], int | None]
+"""From a case and its true option to the option that a rule prefers, or ``None`` where it says nothing."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A mistake that a run believes in, and which planted ones it is, by behaviour."""
+
+    statement: str
+    posterior: float
+    agreement: float
+    """With the planted mistake that it is most like; 0 where none is planted."""
+    like: str
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """What one run made of its supervisor's mistakes; ``found`` is ranked by posterior."""
+
+    task: str
+    supervisor: str
+    method: str
+    seed: int
+    planted: tuple[str, ...]
+    found: tuple[Found, ...]
+
+    def hit(self, top: int) -> bool:
+        """Whether every planted mistake is among the leading ones: the first ``top``, or as many as are planted."""
+        leading = self.found[: max(top, len(self.planted))]
+        return {one.like for one in leading if one.agreement >= SAME} >= set(self.planted)
+
+    def false_discoveries(self) -> int:
+        """Hypotheses believed in that are no planted mistake."""
+        return sum(one.posterior > DISCOVERED and one.agreement < SAME for one in self.found)
+
+
+def planted_mistakes(supervisor: str) -> tuple[str, ...] | None:
+    """Names of the planted mistakes; none for an unbiased one, ``None`` where the mistakes aren't known."""
+    kind, _, argument = supervisor.partition(":")
+    if kind == "simulated" and argument.startswith("flips"):
+        return ()
+    if kind != "planted":
+        return None
+    names = (term.partition("@")[0].strip() for term in argument.split("+"))
+    return tuple(name for name in names if name != "competence")
+
+
+def recovery(folder: Path, load: Callable[[str, int], LoadedTask], embed: Embed) -> Recovery | None:
+    """What a finished run found, read from its log; ``None`` where its supervisor's mistakes aren't known."""
+    settings, _ = read_config(folder)
+    planted = planted_mistakes(settings.supervisor)
+    if planted is None:
+        return None
+    whole = load(settings.task, settings.seed)
+    task = limited(whole, settings).task
+    used = {case.id for case in task.cases}
+    held = [case for case in whole.task.cases if case.id not in used and case.id in whole.gold] or [
+        case for case in task.split(Split.TEST) if case.id in whole.gold
+    ]
+    held = held[:HELD_OUT]
+    truths = [whole.gold[case.id] for case in held]
+    grounder = Grounder(task, embed)
+    rules = {name: _picks(mistake_pick(name, task), held, truths) for name in planted}
+    found = [
+        _found(data, posterior, _picks(_rule(data, grounder, task), held, truths), rules)
+        for data, posterior in believed(list(read_events(folder)))
+    ]
+    return Recovery(settings.task, settings.supervisor, settings.method, settings.seed, planted, tuple(found))
+
+
+def believed(events: Sequence[Event]) -> list[tuple[dict[str, Any], float]]:
+    """The mistakes a run has hypotheses about, with their last posterior, the most probable first."""
+    last: dict[str, dict[str, float]] = {}
+    for event in events:
+        if event.kind == "belief":
+            last[event.data["set"]] = event.data["posterior"]
+        elif event.kind == "hypothesis-killed":
+            last.pop(event.data["set"], None)
+    born = {event.data["id"]: event.data for event in events if event.kind == "hypothesis-born"}
+    posteriors = [(name, p) for posterior in last.values() for name, p in posterior.items() if name != NONE_OF_THESE]
+    ranked = sorted(posteriors, key=lambda item: (-item[1], item[0]))
+    return [(born[name], p) for name, p in ranked if born[name]["kind"] != Kind.BETTER]
+
+
+def _found(
+    data: dict[str, Any], posterior: float, picks: Sequence[int | None], rules: dict[str, list[int | None]]
+) -> Found:
+    agreements = {name: agreement(picks, rule) for name, rule in rules.items()}
+    like = max(agreements, key=lambda name: agreements[name], default="")
+    return Found(data["statement"], posterior, round(agreements.get(like, 0.0), 4), like)
+
+
+def agreement(first: Sequence[int | None], second: Sequence[int | None]) -> float:
+    """Share of the cases in which either rule picks an option that both pick alike; 0 where neither ever does."""
+    either = [(a, b) for a, b in zip(first, second, strict=True) if a is not None or b is not None]
+    return sum(a == b for a, b in either) / len(either) if either else 0.0
+
+
+def _picks(rule: Pick, cases: Sequence[Case], truths: Sequence[int]) -> list[int | None]:
+    return [rule(case, true) for case, true in zip(cases, truths, strict=True)]
+
+
+def _rule(data: dict[str, Any], grounder: Grounder, task: Task) -> Pick:
+    """What a hypothesis of the log prefers, as a rule."""
+    grounding = Grounding(data["grounder"], data["concept"], task.n_options - 1, data["trust"])
+
+    def misled(case: Case, true: int) -> int | None:
+        present = grounder.presence([grounding], [case])[0, 0] > LEAST_PICK
+        return (true + 1) % len(case.options) if present else None
+
+    def liked(case: Case, _: int) -> int | None:
+        if not task.options_vary and grounder.presence([grounding], [case])[0, 0] <= LEAST_PICK:
+            return None
+        effect_K = data["direction"] * grounder.effects([grounding], [case])[0, :, 0]
+        ranked = np.sort(effect_K)
+        return int(effect_K.argmax()) if ranked[-1] - ranked[-2] > LEAST_PICK else None
+
+    return misled if data["kind"] == Kind.MISLED else liked
+
+
+def summary(recoveries: Sequence[Recovery]) -> list[dict[str, Any]]:
+    """For each task and method: recovery over runs with planted mistakes, false discoveries, and calibration."""
+    rows = []
+    for task, method in sorted({(one.task, one.method) for one in recoveries}):
+        runs = [one for one in recoveries if (one.task, one.method) == (task, method)]
+        single = [one for one in runs if len(one.planted) == 1]
+        pairs = [one for one in runs if len(one.planted) > 1]
+        unbiased = [one for one in runs if not one.planted]
+        rows.append(
+            {
+                "task": task,
+                "method": method,
+                "runs": len(runs),
+                "top1": _mean([one.hit(1) for one in single]),
+                "top3": _mean([one.hit(3) for one in single]),
+                "pairs_top2": _mean([one.hit(2) for one in pairs]),
+                "false_discoveries_unbiased": _mean([one.false_discoveries() > 0 for one in unbiased]),
+                "false_discoveries_planted": _mean([one.false_discoveries() > 0 for one in (*single, *pairs)]),
+                "ece": expected_calibration_error(runs),
+                "by_supervisor": {
+                    name: _mean([one.hit(1) for one in runs if one.supervisor == name])
+                    for name in dict.fromkeys(one.supervisor for one in runs if one.planted)
+                },
+            }
+        )
+    return rows
+
+
+def expected_calibration_error(recoveries: Sequence[Recovery]) -> float | None:
+    """Mean |posterior - share of planted mistakes| over ten bins of the posterior, weighed by their hypotheses."""
+    found = [one for run in recoveries for one in run.found]
+    if not found:
+        return None
+    p_N = np.array([one.posterior for one in found])
+    true_N = np.array([one.agreement >= SAME for one in found], dtype=np.float64)
+    bin_N = np.minimum((p_N * BINS).astype(int), BINS - 1)
+    gaps = [abs(p_N[bin_N == b].mean() - true_N[bin_N == b].mean()) * (bin_N == b).sum() for b in np.unique(bin_N)]
+    return round(float(sum(gaps) / len(found)), 4)
+
+
+def _mean(values: Sequence[bool]) -> float | None:
+    return round(float(np.mean(values)), 4) if values else None
+
+
+def as_data(recoveries: Sequence[Recovery]) -> list[dict[str, Any]]:
+    """Every run's leading hypotheses, for the results file."""
+    return [{**asdict(one), "found": [asdict(found) for found in one.found[:5]]} for one in recoveries]
