@@ -1,6 +1,6 @@
 """Steps 3 and 4: rank the sets by what resolving them is worth, and choose the cases to ask.
 
-Half of a round's labels decide between the hypotheses of the sets that matter most; the other half buy
+Most of a round's labels decide between the hypotheses of the sets that matter most; the rest buy
 information about the truth of the pool directly (EPIG over draws from the joint posterior of the truth
 model and the mistake theory). Either way the supervisor has to be expected to get the case right, unless
 the case is a minimal edit: then its mistake is what the experiment is about.
@@ -20,9 +20,9 @@ from askew.agent.conditional_logit import Array
 from askew.agent.hypotheses import HypothesisSet
 from askew.tasks.case import Case
 
-SET_SHARE = 0.4
+SET_SHARE = 0.6
 """Share of a round's labels that goes to telling hypotheses apart; the rest goes to the truth."""
-SETS_A_ROUND = 4
+SETS_A_ROUND = 6
 
 
 @dataclass(frozen=True, slots=True)

@@ -199,11 +199,18 @@ class Notebook:
     def expected_answers(self, cases: Sequence[Case]) -> Array:
         """p_N_K of the supervisor's answer by competence and hypothesis sets alone: the rest is surprising."""
         truth_N_K = self.unasked_truth(cases)
-        liking_N_K = self.grounder.effects(self.groundings, cases) @ self._amounts("liking")
-        right_N_1_1 = (self.competence * self._kept(cases))[:, None, None]
-        answers_N_Y_K = softmax(liking_N_K[:, None] + right_N_1_1 * np.eye(truth_N_K.shape[1]), axis=2)
-        expected_N_K: Array = np.einsum("ny,nyk->nk", truth_N_K, answers_N_Y_K)
+        expected_N_K: Array = np.einsum("ny,nyk->nk", truth_N_K, self._plain_answers(cases))
         return expected_N_K
+
+    def _plain_answers(self, cases: Sequence[Case], but: HypothesisSet | None = None) -> Array:
+        """p_N_Y_K of the answer by competence and hypothesis sets alone; ``but`` leaves a set out."""
+        liking_S = self._amounts("liking") * [s is not but for s in self.sets]
+        liking_N_K = self.grounder.effects(self.groundings, cases) @ liking_S
+        right_N_1_1 = (self.competence * self._kept(cases, but))[:, None, None]
+        answers_N_Y_K: Array = softmax(
+            liking_N_K[:, None] + right_N_1_1 * np.eye(self.representation.task.n_options), axis=2
+        )
+        return answers_N_Y_K
 
     def _effects(self, cases: Sequence[Case]) -> Array:
         """effects_N_K_S of the sets that the fitted theories know; later ones are added at the next fit."""
@@ -216,12 +223,8 @@ class Notebook:
         The truth without the set is the label-free one: the student's present one has learned from the
         answers that the hypotheses are to be judged by.
         """
-        assert self.theory is not None
-        theory, truth_N_K = self.theory, self.unasked_truth(cases)
-        effects_N_K_S = self._effects(cases)
-        own = [s for s, known in enumerate(self.groundings[: theory.n_effects]) if known == hypothesis_set.grounding]
-        effects_N_K_S[:, :, own] = 0.0
-        weak_N_Y_K = self._weak_given_truth(cases, effects_N_K_S, self._kept(cases, but=hypothesis_set))
+        truth_N_K = self.unasked_truth(cases)
+        weak_N_Y_K = self._plain_answers(cases, but=hypothesis_set)
         subject = [hypothesis_set.grounding]
         return beliefs.predictions(
             hypothesis_set,

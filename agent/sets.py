@@ -17,10 +17,10 @@ from askew.tasks.case import Case, Task
 
 SAME_BEHAVIOUR = 0.9
 """Subjects whose effects correlate more than this over the pool can't be told apart by any query."""
-SURPRISING = 2.5
-"""Least |z| with which an attribute must explain the surprises to become a set; its prior pays for the search."""
-SURPRISES = 3
-"""Sets that surprises may propose at a time."""
+SURPRISING = 2.0
+"""Least |z| with which a subject must explain the surprises to become a set; its prior pays for the search."""
+SURPRISES = 4
+"""Attributes, and as many words, that surprises may propose at a time."""
 RAREST_WORD = 4
 """Answered cases in which a word must occur to be tried."""
 LARGEST_NUMBER_OF_SETS = 16
@@ -83,7 +83,8 @@ def from_surprises(
     """
     if len(cases) < 8:
         return []
-    tried = [g for g in (*grounder.attributes(), *grounder.words(cases, RAREST_WORD)) if g not in known]
+    attributes, words = grounder.attributes(), grounder.words(cases, RAREST_WORD)
+    tried = [g for g in (*attributes, *words) if g not in known]
     effects_L_K_A = grounder.effects(tried, cases)
     residual_L_K = weak_L_K - predicted_L_K
     z_A = _scores(residual_L_K, predicted_L_K, effects_L_K_A, biased=not grounder.task.options_vary)
@@ -96,7 +97,10 @@ def from_surprises(
         z_A,
     )
     proposals = []
-    for a in np.argsort(-np.abs(z_A), kind="stable")[:SURPRISES]:
+    ranked = [int(a) for a in np.argsort(-np.abs(z_A), kind="stable")]
+    of_words = set(words)
+    leading = [a for a in ranked if tried[a] not in of_words][:SURPRISES]
+    for a in leading + [a for a in ranked if tried[a] in of_words][:SURPRISES]:
         if np.abs(z_A[a]) > SURPRISING:
             pull_L = (residual_L_K * effects_L_K_A[:, :, a]).sum(axis=1) * np.sign(z_A[a])
             told_by = tuple(cases[i].id for i in np.argsort(-pull_L, kind="stable")[:5])
