@@ -37,8 +37,9 @@ from askew.agent.learners.networks import (
     pad_id,
 )
 from askew.agent.learners.recipe import Recipe
-from askew.agent.learners.saving import Card, merge_adapter, save_learner
-from askew.agent.learners.trainer import Fitted, fit, seeded
+from askew.agent.learners.saving import Card, load_into, merge_adapter, read_card, save_learner
+from askew.agent.learners.trainer import Fitted, Look, fit, seeded, trained_state
+from askew.agent.models.local import weights_fingerprint
 from askew.errors import InputError
 
 
@@ -71,7 +72,7 @@ class Learner:
 
     def save(self, folder: Path) -> Path:
         """Adapter or weights (and the head of an encoder) as safetensors, beside ``card.json``."""
-        return save_learner(folder, self.network, self.tokenizer, self.fitted.state, self.card)
+        return save_learner(folder, self.base, self.network, self.tokenizer, self.fitted.state, self.card)
 
     def merge(self, folder: Path) -> Path:
         """A language model's plain weights with what was learned in them, and its tokenizer."""
@@ -108,16 +109,8 @@ def finetune_labels(
         raise InputError("nothing to learn from: expected at least one example with a weight above 0.")
     per_option = len(learned[0].texts) > 1
     with seeded(recipe.seed):
-        tokenizer = load_tokenizer(base)
-        network: Any
-        reader: Reader
-        if is_causal(base):
-            reader = CausalReader(tokenizer, label_ids(tokenizer, words), per_option, recipe.max_tokens)
-            network = load_causal(base, recipe)
-        else:
-            network = load_encoder(base, recipe, 1 if per_option else len(words))
-            longest = network.body.config.max_position_embeddings
-            reader = EncoderReader(tokenizer, min(recipe.max_tokens, longest))
+        network, reader = _network(base, is_causal(base), recipe, words, per_option)
+        assert reader is not None
         objective = LabelObjective(reader, learned, loss)
         held_out = LabelObjective(reader, validation)
 
@@ -135,7 +128,24 @@ def finetune_labels(
         n_labels=len(learned[0].target_K),
         per_option=per_option,
     )
-    return Learner(base, network, tokenizer, reader, recipe, fitted, card)
+    return Learner(base, network, load_tokenizer(base), reader, recipe, fitted, card)
+
+
+def load_learner(base: Path, folder: Path) -> Learner:
+    """The learner that :meth:`Learner.save` left in ``folder``; ``base`` is the model it was trained on.
+
+    Raises ``InputError`` where there is none, or it was trained on another model.
+    """
+    card = read_card(folder, verify=True)
+    if card["base_fingerprint"] != weights_fingerprint(base):
+        raise InputError(f"{folder} was trained on other weights than those in {base}: load it with {card['model']}.")
+    recipe, written = Recipe(**card["recipe"]), Card.read(card)
+    weights = folder if recipe.learner == "full" else base
+    network, reader = _network(weights, is_causal(base), recipe, written.words, written.per_option)
+    load_into(network, folder, recipe)
+    state = trained_state(network, recipe)
+    fitted = Fitted(state, card["steps"], card["tokens"], card["loss"], tuple(Look(**look) for look in card["looks"]))
+    return Learner(base, network, load_tokenizer(base), reader, recipe, fitted, written)
 
 
 def finetune_texts(base: Path, passages: Sequence[Passage], recipe: Recipe, *, name: str = "") -> Learner:
@@ -152,6 +162,21 @@ def finetune_texts(base: Path, passages: Sequence[Passage], recipe: Recipe, *, n
         tokenizer, network = load_tokenizer(base), load_causal(base, recipe)
         fitted = fit(network, TextObjective(tokenizer, learned, recipe.max_tokens), recipe)
     return Learner(base, network, tokenizer, None, recipe, fitted, Card.of(base, name, recipe, digest(learned), fitted))
+
+
+def _network(
+    weights: Path, causal: bool, recipe: Recipe, words: Sequence[str], per_option: bool
+) -> tuple[Any, Reader | None]:
+    """A network to be trained, and how labels are scored on it (not at all where there are no words)."""
+    tokenizer = load_tokenizer(weights)
+    if not causal:
+        encoder = load_encoder(weights, recipe, 1 if per_option else len(words))
+        longest = encoder.body.config.max_position_embeddings
+        return encoder, EncoderReader(tokenizer, min(recipe.max_tokens, longest))
+    network = load_causal(weights, recipe)
+    if not words:
+        return network, None
+    return network, CausalReader(tokenizer, label_ids(tokenizer, words), per_option, recipe.max_tokens)
 
 
 @dataclass

@@ -46,6 +46,12 @@ class Card:
     versions: dict[str, str]
 
     @classmethod
+    def read(cls, data: dict[str, Any]) -> Card:
+        """The card that :func:`read_card` read."""
+        fields = {name: value for name, value in data.items() if name != "files"}
+        return cls(**{**fields, "words": tuple(data["words"]), "looks": tuple(data["looks"])})
+
+    @classmethod
     def of(
         cls,
         base: Path,
@@ -75,8 +81,11 @@ class Card:
         )
 
 
-def save_learner(folder: Path, network: Any, tokenizer: Any, state: State, card: Card) -> Path:
-    """Write weights and card into ``folder``; the card last, so that a folder with a card is whole."""
+def save_learner(folder: Path, base: Path, network: Any, tokenizer: Any, state: State, card: Card) -> Path:
+    """Write weights and card into ``folder``; the card last, so that a folder with a card is whole.
+
+    Whole weights are rounded to the type of those in ``base``.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     body, state = _without_head(network, state, folder)
     with warnings.catch_warnings():
@@ -88,7 +97,8 @@ def save_learner(folder: Path, network: Any, tokenizer: Any, state: State, card:
             (folder / "README.md").unlink(missing_ok=True)  # peft's empty model card
         else:
             with quietly():
-                body.save_pretrained(folder, state_dict=_as_published(body, state))
+                dtype = published_dtype(base)
+                body.to(dtype).save_pretrained(folder, state_dict={n: value.to(dtype) for n, value in state.items()})
             tokenizer.save_pretrained(folder)
     write_card(folder, card)
     return folder
@@ -113,12 +123,12 @@ def merge_adapter(base: Path, learned: Path, folder: Path) -> Path:
         write_card(folder, card)
         return folder
     from peft import PeftModel
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM, AutoTokenizer
 
     with quietly(), older_names():
         network = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32, use_safetensors=True)
         merged = PeftModel.from_pretrained(network, learned).merge_and_unload()
-        merged.to(AutoConfig.from_pretrained(base).dtype or torch.bfloat16).save_pretrained(folder)
+        merged.to(published_dtype(base)).save_pretrained(folder)
     AutoTokenizer.from_pretrained(base).save_pretrained(folder)
     write_card(folder, card)
     return folder
@@ -145,10 +155,16 @@ def read_card(folder: Path, *, verify: bool = False) -> dict[str, Any]:
     return card
 
 
-def load_head(folder: Path) -> State:
-    """The head of a finetuned encoder."""
-    state: State = load_file(folder / HEAD)
-    return state
+def load_into(network: Any, folder: Path, recipe: Recipe) -> None:
+    """Put the adapter that :func:`save_learner` wrote, and the head of an encoder, into a network of the same shape."""
+    body = network
+    if isinstance(network, EncoderClassifier):
+        network.load_state_dict(load_file(folder / HEAD), strict=False)
+        body = network.body
+    if recipe.learner == "lora":
+        from peft import set_peft_model_state_dict
+
+        set_peft_model_state_dict(body, load_file(folder / "adapter_model.safetensors"))
 
 
 def _without_head(network: Any, state: State, folder: Path) -> tuple[Any, State]:
@@ -160,10 +176,12 @@ def _without_head(network: Any, state: State, folder: Path) -> tuple[Any, State]
     return network.body, body
 
 
-def _as_published(body: Any, state: State) -> State:
-    """Weights in the type that the model was published in."""
-    published = getattr(body.config, "dtype", None)
-    return {name: value.to(published) if published else value for name, value in state.items()}
+def published_dtype(base: Path) -> torch.dtype:
+    """The type of the weights in ``base``."""
+    from transformers import AutoConfig
+
+    dtype: torch.dtype = AutoConfig.from_pretrained(base).dtype or torch.float32
+    return dtype
 
 
 def _sha256(path: Path) -> str:

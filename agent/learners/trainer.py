@@ -66,6 +66,16 @@ def seeded(seed: int) -> Iterator[None]:
         yield
 
 
+def trained_state(network: Any, recipe: Recipe) -> State:
+    """What is trained: the adapter and the head, or everything."""
+    whole = network.state_dict()
+    return {name: whole[name].detach().cpu().clone() for name in _trained(network, recipe) if name in whole}
+
+
+def _trained(network: Any, recipe: Recipe) -> set[str]:
+    return {name for name, weight in network.named_parameters() if weight.requires_grad or recipe.learner == "full"}
+
+
 def accelerator_for(recipe: Recipe) -> Any:
     """The devices that ``accelerate launch`` was told of, or the one at hand."""
     from accelerate import Accelerator
@@ -103,7 +113,7 @@ class _Run:
         self.accelerator = accelerator_for(recipe)
         trained = [weight for weight in network.parameters() if weight.requires_grad]
         optimizer = torch.optim.AdamW(trained, lr=recipe.peak_rate, weight_decay=recipe.weight_decay)
-        self.kept = {n for n, weight in network.named_parameters() if weight.requires_grad or recipe.learner == "full"}
+        self.kept = _trained(network, recipe)
         self.network, self.optimizer = self.accelerator.prepare(network, optimizer)
         self.per_epoch = -(-len(objective.lengths) // recipe.batch)
         self.total = self.per_epoch * recipe.epochs

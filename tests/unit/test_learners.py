@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from conftest import BAD, GOOD
+from tiny import make_bert, make_llama
 
 from askew.agent.learners.batches import epoch_batches, passes
 from askew.agent.learners.examples import Example, Passage
-from askew.agent.learners.finetune import Learner, finetune_labels, finetune_texts
+from askew.agent.learners.finetune import Learner, finetune_labels, finetune_texts, load_learner
 from askew.agent.learners.losses import confidence, hardened, soft_cross_entropy
 from askew.agent.learners.recipe import Recipe
 from askew.agent.learners.saving import read_card
@@ -20,49 +22,16 @@ from askew.errors import InputError
 
 WORDS = (" bad", " good")
 QUICK = Recipe(r=4, learning_rate=5e-3, epochs=6, batch=8, precision="no")
-GOOD, BAD = ("warm", "clever", "lovely"), ("dull", "hollow", "tedious")
 
 
 @pytest.fixture(scope="module")
-def tokenizer() -> object:
-    from tokenizers import Tokenizer, models, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast
-
-    vocabulary = ["<end>", *"abcdefghijklmnopqrstuvwxyz", "Ġ", *GOOD, *BAD, "Ġbad", "Ġgood", "Ġfilm", "Ġis", "Ġthe"]
-    vocabulary += [f"Ġ{word}" for word in (*GOOD, *BAD)]
-    tokens = Tokenizer(models.WordLevel({token: index for index, token in enumerate(vocabulary)}, unk_token="<end>"))
-    tokens.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    return PreTrainedTokenizerFast(tokenizer_object=tokens, eos_token="<end>", pad_token="<end>", unk_token="<end>")
+def llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_llama(tmp_path_factory.mktemp("llama"))
 
 
 @pytest.fixture(scope="module")
-def llama(tokenizer: object, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    folder = tmp_path_factory.mktemp("llama")
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=64, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
-        num_key_value_heads=2, max_position_embeddings=64, bos_token_id=0, eos_token_id=0, dtype="float32",
-    )  # fmt: skip
-    LlamaForCausalLM(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)  # type: ignore[attr-defined]
-    return folder
-
-
-@pytest.fixture(scope="module")
-def bert(tokenizer: object, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from transformers import BertConfig, BertModel
-
-    folder = tmp_path_factory.mktemp("bert")
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=64, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
-        max_position_embeddings=64, dtype="float32",
-    )  # fmt: skip
-    BertModel(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)  # type: ignore[attr-defined]
-    return folder
+def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_bert(tmp_path_factory.mktemp("bert"))
 
 
 def examples(n: int = 32, seed: int = 0, *, per_option: bool = False) -> list[Example]:
@@ -244,3 +213,15 @@ def test_batches_cover_everything_once_and_passes_fit(seed: int) -> None:
         for part in parts:
             size = sum(rows[i] for i in part) * max(lengths[i] for i in part)
             assert size <= 128 or len(part) == 1
+
+
+@pytest.mark.parametrize("kind", ["lora", "full"])
+@pytest.mark.parametrize("body", ["llama", "bert"])
+def test_what_was_saved_predicts_the_same(kind: str, body: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    folder: Path = request.getfixturevalue(body)
+    learner = finetune_labels(folder, examples(), WORDS, QUICK.model_copy(update={"learner": kind}))
+    learner.save(tmp_path / "saved")
+    texts = [example.texts for example in examples(12, seed=2)]
+    again = load_learner(folder, tmp_path / "saved")
+    assert np.allclose(again.probabilities(texts), learner.probabilities(texts), atol=1e-6)
+    assert again.card == learner.card
