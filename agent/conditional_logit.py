@@ -90,6 +90,11 @@ def fit_logit(
     return Logit(theta_D, np.tril(factor_D_D))
 
 
+def flat_logit(variance_D: Array) -> Logit:
+    """The prior: nothing learned."""
+    return Logit(np.zeros(len(variance_D)), np.diag(1 / np.sqrt(variance_D)))
+
+
 def class_columns(features_N_D: Array, k: int) -> Array:
     """columns_N_K_J of features of the case as a whole: each class gets its own coefficients.
 

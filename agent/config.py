@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from askew.agent.learners.recipe import Recipe
 from askew.errors import InputError
 
 CONFIG = "config.json"
@@ -31,6 +32,12 @@ class Settings(BaseModel):
     """Label budget: how many answers the weak supervisor may give."""
     rounds: Positive = 5
     seed: Annotated[int, Field(ge=0)] = 0
+    learner: Literal["probe", "lora", "full"] = "probe"
+    """How the student learns: heads on its frozen features, adapters, or all its weights."""
+    retrain_every: Positive = 5
+    """With lora or full: rounds between two trainings; the last round ends with one. Between, heads learn."""
+    finetune: dict[str, Any] = Field(default_factory=dict)
+    """How it is finetuned, where that differs from :class:`Recipe`: r, epochs, learning_rate, …"""
     backend: Literal["local", "vllm"] = "local"
     pool_size: Positive | None = None
     """At most so many pool cases, for quick looks; all by default."""
@@ -54,6 +61,12 @@ class Settings(BaseModel):
     """Stop early when the best candidate's information gain per unit of cost is below this (nats)."""
     alpha: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.05
     """A hypothesis set is resolved when its e-process passes 1/alpha."""
+
+    @field_validator("finetune")
+    @classmethod
+    def _is_a_recipe(cls, given: dict[str, Any]) -> dict[str, Any]:
+        Recipe(**given)
+        return given
 
 
 def read_settings(file: Path | None, overrides: Mapping[str, Any]) -> Settings:

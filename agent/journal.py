@@ -150,6 +150,10 @@ class Journal:
         """Record a fact that is already computed (cheap, so it is simply recomputed on resume)."""
         return self.fact(kind, lambda: data)
 
+    def upcoming(self) -> Data | None:
+        """While replaying, the fact that the next call of :meth:`fact` will give."""
+        return self._recorded[self._next].data if self.replaying else None
+
     def _write(self, line: str) -> None:
         try:
             self._file.write(line + "\n")

@@ -28,6 +28,7 @@ from askew.agent.ground import Grounder
 from askew.agent.hypothesise import Chain, informative_cases, sample_chains
 from askew.agent.journal import Data
 from askew.agent.lab import PREDICTED, Lab
+from askew.agent.learners.student import due, retrain
 from askew.agent.notebook import Notebook
 from askew.agent.record import cluster_data, experiment_data, log_beliefs, note_birth
 from askew.agent.sets import (
@@ -296,12 +297,18 @@ def publish(lab: Lab, notebook: Notebook) -> None:
     """Record the retrained student and its two predictions, kept apart."""
     assert notebook.theory is not None
     version = f"{lab.settings.student}+{lab.settings.method}.{lab.journal.round}"
+    finetuned = retrain(lab, notebook) if due(lab.settings, lab.journal.round) else None
     lab.journal.note(
         "training", student_version=version, labels=lab.labels_used, written=len(notebook.written),
-        answered=len(notebook.answered()),
+        answered=len(notebook.answered()), **(finetuned.facts if finetuned else {}),
     )  # fmt: skip
-    truth = {split: notebook.truth(lab.task.split(split)) for split in PREDICTED}
-    weak = {split: notebook.weak(lab.task.split(split), truth[split]) for split in PREDICTED}
+    splits = {split: lab.task.split(split) for split in PREDICTED}
+    if finetuned:
+        truth = {split: finetuned.truth(cases) for split, cases in splits.items()}
+        weak = {split: finetuned.weak(cases) for split, cases in splits.items()}
+    else:
+        truth = {split: notebook.truth(cases) for split, cases in splits.items()}
+        weak = {split: notebook.weak(cases, truth[split]) for split, cases in splits.items()}
     lab.predict(version, truth, weak)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -12,7 +12,7 @@ from scipy.special import softmax
 
 from askew.agent import belief as beliefs
 from askew.agent.belief import SetBelief
-from askew.agent.conditional_logit import Array
+from askew.agent.conditional_logit import Array, flat_logit
 from askew.agent.design import Candidate, Outlook
 from askew.agent.ground import Grounder
 from askew.agent.hypotheses import Grounding, HypothesisSet, Kind
@@ -64,6 +64,8 @@ class Notebook:
     truth_model: Truth | None = None
     theory: Theory | None = None
     _unasked: tuple[int, Unasked] | None = None
+    _first: Representation | None = None
+    """The eyes of the student before it was retrained; it judges sources, since the later ones learned from them."""
 
     # -- what is known --------------------------------------------------------------------------------
 
@@ -99,6 +101,9 @@ class Notebook:
         weak_L = np.array(self.weak_labels(), dtype=np.int64)
         variance_D, liked_S = self.representation.variances(), np.array([self._variance(s) for s in sets])
         unasked = self._fit_unasked()
+        if self._first is not None:
+            # What the first student believed comes as the opinion: there is no more to learn without answers.
+            unasked = replace(unasked, logit=flat_logit(variance_D))
         columns_L_K_D, opinion_L_K = self._seen(cases)
         trust = trust_in(unasked.of(columns_L_K_D, opinion_L_K), weak_L)
         effects_L_K_S = self.grounder.effects(self.groundings, cases)
@@ -132,17 +137,30 @@ class Notebook:
     def _fit_unasked(self) -> Unasked:
         """The student before any answer; refitted only when cases were written since."""
         if self._unasked is None or self._unasked[0] != len(self.written):
-            meant = list(self.written.values())
+            first, meant = self._first or self.representation, list(self.written.values())
             intended_N = np.array([candidate.intended for candidate in meant], dtype=np.int64)
-            seen = self._seen([candidate.case for candidate in meant])
-            fitted = fit_unasked(*seen, intended_N, self.representation.variances())
+            cases = [candidate.case for candidate in meant]
+            fitted = fit_unasked(first.columns(cases), first.opinion(cases), intended_N, first.variances())
             self._unasked = len(self.written), fitted
         return self._unasked[1]
 
     def _seen(self, cases: Sequence[Case]) -> tuple[Array, Array]:
-        """columns_N_K_D and opinion_N_K of the cases, edits seen as the cases they were made from."""
-        originals = [self.origin(case) for case in cases]
-        return self.representation.columns(originals), self.representation.opinion(originals)
+        """columns_N_K_D and opinion_N_K of the cases, edits seen as the cases they were made from.
+
+        After retraining the opinion is all that the first student believed before it asked.
+        """
+        originals, first = [self.origin(case) for case in cases], self._first
+        columns_N_K_D = self.representation.columns(originals)
+        if first is None:
+            return columns_N_K_D, self.representation.opinion(originals)
+        learned_N_K = first.columns(originals) @ self._fit_unasked().logit.theta_D
+        return columns_N_K_D, learned_N_K + first.opinion(originals)
+
+    def look_through(self, representation: Representation) -> None:
+        """See cases as a retrained student does, and refit everything to what it sees."""
+        self._first = self._first or self.representation
+        self.representation = representation
+        self.learn()
 
     def _variance(self, hypothesis_set: HypothesisSet) -> float:
         """Prior variance of the effect of a set's subject: large when it is believed to matter."""

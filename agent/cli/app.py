@@ -51,6 +51,8 @@ def run(
     budget: Annotated[int | None, typer.Option(help="Weak labels that may be used.")] = None,
     rounds: Annotated[int | None, typer.Option(help="Rounds the budget is spread over.")] = None,
     seed: Annotated[int | None, typer.Option(help="Everything random derives from it.")] = None,
+    learner: Annotated[str | None, typer.Option(help="How the student learns: probe, lora or full.")] = None,
+    retrain_every: Annotated[int | None, typer.Option(help="Rounds between two trainings (lora, full).")] = None,
     backend: Annotated[str | None, typer.Option(help="local or vllm.")] = None,
     chains: Annotated[int | None, typer.Option(help="Chains of thought sampled each round.")] = None,
     written_first: Annotated[int | None, typer.Option(help="Cases the strong model writes before it asks.")] = None,
@@ -71,7 +73,8 @@ def run(
 
     given = {
         "task": task, "supervisor": supervisor, "student": student, "method": method, "budget": budget,
-        "rounds": rounds, "seed": seed, "backend": backend, "chains": chains, "written_first": written_first,
+        "rounds": rounds, "seed": seed, "learner": learner,
+        "retrain_every": retrain_every, "backend": backend, "chains": chains, "written_first": written_first,
         "written": written,
     }  # fmt: skip
     run_command(read_settings(config, given), out, with_)

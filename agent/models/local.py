@@ -37,7 +37,7 @@ class LocalModel:
         self.folder = folder
         self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.tokenizer: Any = AutoTokenizer.from_pretrained(folder)
-        with _quietly():
+        with quietly():
             network: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16, use_safetensors=True)
         self.network: Any = network.to(self._device).eval()
         self._pad_id: int = self.tokenizer.eos_token_id
@@ -267,7 +267,7 @@ class _Decoder:
 
 
 @contextmanager
-def _quietly() -> Iterator[None]:
+def quietly() -> Iterator[None]:
     """Without the loading bar: a weight file that is read in a second needs none."""
     from transformers.utils import logging
 

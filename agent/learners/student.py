@@ -1,0 +1,184 @@
+"""Step 7 by finetuning: every few rounds the student itself learns what the notebook holds to be true.
+
+One adapter (or one set of weights) carries both predictions, the truth and the supervisor's answer, under two
+prompts. The new student is published: it writes and reasons from the next round on, and its features are what
+the supervisor's leaning is read from. The label-free belief that sources are judged by stays the first
+student's, since this one has learned from the answers (ADR 3).
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from askew.agent.conditional_logit import Array
+from askew.agent.config import Settings
+from askew.agent.journal import Data
+from askew.agent.lab import Lab
+from askew.agent.learners.examples import Example, digest, label_words, truth_examples, weak_examples, weak_texts
+from askew.agent.learners.finetune import Learner, finetune_labels, load_learner
+from askew.agent.learners.recipe import Recipe
+from askew.agent.learners.saving import CARD, merge_adapter, read_card
+from askew.agent.models.pull import model_folder
+from askew.agent.notebook import Notebook
+from askew.agent.representation import Representation, case_texts
+from askew.errors import InputError, RunError
+from askew.seeds import stream, stream_seed
+from askew.tasks.case import Case, Split, Task
+
+POOL_CASES = 300
+"""Unanswered pool cases that are learned from, with soft targets."""
+HELD_OUT = 5
+"""Every so many answers one is held out, to stop on agreement with it."""
+FEWEST_HELD_OUT = 5
+"""With fewer, agreement is noise, and training runs to its end."""
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What the student is to learn, and the weak labels that say when to stop."""
+
+    learned: list[Example]
+    held_out: list[Example]
+
+
+@dataclass(frozen=True)
+class Finetuned:
+    """A retrained student."""
+
+    learner: Learner
+    task: Task
+    facts: Data
+    """For the log: what it was made from."""
+
+    def truth(self, cases: tuple[Case, ...]) -> Array:
+        """p_N_K of the truth."""
+        return self.learner.probabilities([case_texts(self.task, case) for case in cases])
+
+    def weak(self, cases: tuple[Case, ...]) -> Array:
+        """p_N_K of the supervisor's answer."""
+        return self.learner.probabilities([weak_texts(self.task, case) for case in cases])
+
+
+def due(settings: Settings, number: int) -> bool:
+    """Whether the student is retrained after round ``number``: every r rounds, and after the last."""
+    if settings.learner == "probe" or number == 0:
+        return False
+    return number % settings.retrain_every == 0 or number == settings.rounds
+
+
+def retrain(lab: Lab, notebook: Notebook) -> Finetuned:
+    """Finetune the student on everything the notebook knows, and publish it.
+
+    A student that was trained already, before the run was resumed, is taken as it is.
+
+    Raises:
+        RunError: training failed, or the weights are not the ones that the log names.
+    """
+    settings = lab.settings
+    base = model_folder(settings.student)
+    seed = stream_seed(settings.seed, "finetune", lab.journal.round) % 2**31
+    recipe = Recipe(**{"seed": seed, **settings.finetune, "learner": settings.learner})
+    lesson = make_lesson(lab, notebook)
+    place = lab.folder / "student" / f"round-{lab.journal.round}"
+    with lab.stage("finetune"):
+        learner = _trained(base, place / recipe.learner, lesson, recipe, lab)
+        look_through(lab, notebook, base, place / recipe.learner)
+    lab.model.publish(place / recipe.learner)
+    card = read_card(place / recipe.learner)
+    facts: Data = {
+        "learner": recipe.learner, "model_version": lab.model.version, "weights": card["files"], "data": card["data"],
+        "examples": len(lesson.learned), "held_out": len(lesson.held_out), "steps": card["steps"],
+        "tokens": card["tokens"], "loss": card["loss"], "looks": card["looks"],
+    }  # fmt: skip
+    _same_as_logged(lab, facts)
+    return Finetuned(learner, lab.task, facts)
+
+
+def make_lesson(lab: Lab, notebook: Notebook) -> Lesson:
+    """Denoised truths of written, answered and some pool cases, and what the supervisor says or would say.
+
+    A written case's target weighs the student's belief with the label it was meant to have; an answered case's
+    truth has its answer in it already, through the leaning. The supervisor's own words are hard targets.
+    """
+    task, seed = lab.task, lab.settings.seed
+    answered, weak_L = notebook.answered(), np.array(notebook.weak_labels(), dtype=np.int64)
+    rest = [case for case in task.split(Split.POOL) if case.id not in notebook.asked]
+    pool = [rest[int(i)] for i in stream(seed, "lesson", lab.journal.round).permutation(len(rest))[:POOL_CASES]]
+    meant = list(notebook.written.values())
+    written = [candidate.case for candidate in meant if candidate.case.id not in notebook.answers]
+    learned = truth_examples(task, written, _meant_truth(notebook, written))
+    truth_L_K, truth_N_K = notebook.truth(answered), notebook.truth(pool)
+    learned += truth_examples(task, answered, _rounded(truth_L_K)) + truth_examples(task, pool, _rounded(truth_N_K))
+    learned += weak_examples(task, pool, _rounded(notebook.weak(pool, truth_N_K)))
+    said = weak_examples(task, answered, np.eye(task.n_options)[weak_L])
+    held_out = said[HELD_OUT - 1 :: HELD_OUT] if len(said) >= HELD_OUT * FEWEST_HELD_OUT else []
+    kept = [example for index, example in enumerate(said) if not held_out or index % HELD_OUT != HELD_OUT - 1]
+    return Lesson(learned + kept, held_out)
+
+
+def look_through(lab: Lab, notebook: Notebook, base: Path, learned: Path) -> None:
+    """From now on cases are seen with the new student's features, and the notebook is refitted to what it sees."""
+    from askew.agent.models.local import LocalModel
+
+    weights = learned
+    if lab.settings.learner == "lora":
+        weights = learned.parent / "weights"
+        if not (weights / CARD).is_file():
+            merge_adapter(base, learned, weights)
+    lab.representation = Representation(lab.task, LocalModel(lab.settings.student, weights), learned.parent)
+    notebook.look_through(lab.representation)
+    # Adapters are small and stay; whole models of earlier rounds can be made from them again.
+    for earlier in (lab.folder / "student").glob("round-*"):
+        if earlier != learned.parent:
+            shutil.rmtree(earlier / "weights", ignore_errors=True)
+            (earlier / "features.sqlite").unlink(missing_ok=True)
+
+
+def _trained(base: Path, place: Path, lesson: Lesson, recipe: Recipe, lab: Lab) -> Learner:
+    """The learner in ``place`` where it was made from this lesson by this recipe; else a new one."""
+    try:
+        card = read_card(place, verify=True)
+    except InputError:
+        card = {}
+    if (card.get("data"), card.get("recipe")) == (digest(lesson.learned), recipe.model_dump()):
+        return load_learner(base, place)
+    shutil.rmtree(place.parent, ignore_errors=True)
+    learner = finetune_labels(
+        base, lesson.learned, label_words(lab.task), recipe, validation=lesson.held_out, name=lab.settings.student
+    )
+    learner.save(place)
+    return learner
+
+
+def _same_as_logged(lab: Lab, facts: Data) -> None:
+    """On resume: the weights have to be those that the log was written with."""
+    logged = lab.journal.upcoming()
+    if logged is not None and logged.get("weights") not in (None, facts["weights"]):
+        raise RunError(
+            f"the student of round {lab.journal.round} is not the one that {lab.folder} was written with: its weights "
+            f"in {lab.folder / 'student'} are gone and this machine trains others. Restore them, or use a new --out."
+        )
+
+
+def _meant_truth(notebook: Notebook, cases: list[Case]) -> Array:
+    """p_N_K of written cases: the student's belief and the label each was meant to have, weighed together."""
+    assert notebook.truth_model is not None
+    if not cases:
+        return np.zeros((0, notebook.representation.task.n_options))
+    p_N_K, intent = notebook.truth(cases), notebook.truth_model.unasked.intent
+    likelihood_N_K = np.full(p_N_K.shape, (1 - intent) / (p_N_K.shape[1] - 1))
+    for index, case in enumerate(cases):
+        intended = notebook.written[case.id].intended
+        assert intended is not None
+        likelihood_N_K[index, intended] = intent
+    joint_N_K = p_N_K * likelihood_N_K
+    return _rounded(joint_N_K / joint_N_K.sum(axis=1, keepdims=True))
+
+
+def _rounded(p_N_K: Array) -> Array:
+    """Six digits, as in the log, so that a lesson is the same one when a run is resumed."""
+    return np.round(p_N_K, 6)

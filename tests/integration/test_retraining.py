@@ -1,0 +1,111 @@
+"""The loop with a student that is really finetuned: tiny weights, a scripted pen, and everything else as it is."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import ScriptedModel, embed
+from test_loop import Rater
+from tiny import make_llama
+
+from askew.agent.config import Settings
+from askew.agent.journal import EVENTS, Journal, read_events
+from askew.agent.lab import Lab
+from askew.agent.learners.saving import read_card
+from askew.agent.learners.student import due
+from askew.agent.loop import scientific
+from askew.agent.models.local import LocalModel
+from askew.agent.representation import Representation
+from askew.errors import RunError
+from askew.tasks.load import load_task
+
+
+@pytest.fixture(scope="module")
+def llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_llama(tmp_path_factory.mktemp("llama"))
+
+
+def run(cases: Path, llama: Path, folder: Path, **more: object) -> Lab:
+    chosen = Settings(
+        task=str(cases), supervisor="test", student=str(llama), budget=40, rounds=3, chains=12, written=4,
+        written_first=8,
+        finetune={"r": 4, "epochs": 2, "learning_rate": 5e-3, "precision": "no"},
+        **{"learner": "lora", "retrain_every": 2, **more},
+    )  # fmt: skip
+    task = load_task(chosen.task, chosen.seed).task
+    representation = Representation(task, LocalModel("tiny", llama), folder.parent / "cache")
+    with Journal(folder) as journal:
+        lab = Lab(
+            settings=chosen, task=task, supervisor=Rater(), model=ScriptedModel(), representation=representation,
+            embed=embed, journal=journal, folder=folder,
+        )  # fmt: skip
+        scientific(lab)
+    return lab
+
+
+def trainings(folder: Path) -> list[dict[str, object]]:
+    return [event.data for event in read_events(folder) if event.kind == "training"]
+
+
+@pytest.mark.parametrize("learner", ["lora", "full"])
+def test_the_student_is_retrained_and_published(
+    learner: str, cases_file: Callable[..., Path], llama: Path, tmp_path: Path
+) -> None:
+    lab = run(cases_file(), llama, tmp_path / "run", learner=learner)
+    made = trainings(tmp_path / "run")
+    assert [event.get("learner") for event in made] == [None, None, learner, learner]
+    # The next round's chains come from the new student.
+    chains = [event for event in read_events(tmp_path / "run") if event.kind == "chain"]
+    assert {chain.data["model_version"] for chain in chains if chain.round == 3} == {made[2]["model_version"]}
+    assert lab.model.version == made[3]["model_version"] != "scripted@0"
+    for number in (2, 3):
+        card = read_card(tmp_path / "run" / "student" / f"round-{number}" / learner, verify=True)
+        assert card["files"] == made[number]["weights"] and card["recipe"]["r"] == 4
+    # Whole weights are kept for the last student alone, and load anywhere.
+    assert not (tmp_path / "run" / "student" / "round-2" / "weights").exists()
+    LocalModel("last", tmp_path / "run" / "student" / "round-3" / ("weights" if learner == "lora" else "full")).close()
+    predictions = [event.data for event in read_events(tmp_path / "run") if event.kind == "prediction"]
+    assert all(np.allclose(np.sum(p["truth"], axis=1), 1, atol=1e-4) for p in predictions)
+    assert all(np.allclose(np.sum(p["weak"], axis=1), 1, atol=1e-4) for p in predictions)
+
+
+def test_a_run_with_retraining_resumes_to_the_same_log(
+    cases_file: Callable[..., Path], llama: Path, tmp_path: Path
+) -> None:
+    path = cases_file()
+    run(path, llama, tmp_path / "whole")
+    log = (tmp_path / "whole" / EVENTS).read_bytes()
+    lines = log.splitlines(keepends=True)
+    last_training = max(n for n, line in enumerate(lines) if b'"kind": "training"' in line)
+    for name, cut, lost in (("before", last_training - 2, True), ("after", last_training + 1, False)):
+        folder = tmp_path / name
+        shutil.copytree(tmp_path / "whole", folder)
+        (folder / EVENTS).write_bytes(b"".join(lines[:cut]))
+        if lost:  # stopped while it was being trained: the folder has no card yet
+            shutil.rmtree(folder / "student" / "round-3")
+        run(path, llama, folder)
+        assert (folder / EVENTS).read_bytes() == log
+
+
+def test_other_weights_than_the_logged_ones_are_refused(
+    cases_file: Callable[..., Path], llama: Path, tmp_path: Path
+) -> None:
+    path = cases_file()
+    run(path, llama, tmp_path / "run")
+    lines = (tmp_path / "run" / EVENTS).read_text(encoding="utf-8").splitlines(keepends=True)
+    damaged = [line.replace('"adapter_model.safetensors": "', '"adapter_model.safetensors": "0') for line in lines]
+    (tmp_path / "run" / EVENTS).write_text("".join(damaged), encoding="utf-8")
+    with pytest.raises(RunError, match="not the one"):
+        run(path, llama, tmp_path / "run")
+
+
+def test_when_a_student_is_due() -> None:
+    settings = Settings(learner="lora", retrain_every=2, rounds=5)
+    assert [number for number in range(6) if due(settings, number)] == [2, 4, 5]
+    assert not any(due(Settings(), number) for number in range(6))
+    with pytest.raises(ValueError, match="epochs"):
+        Settings(finetune={"epochs": 0})
