@@ -14,6 +14,8 @@ from askew.tasks.attributes import bank
 from askew.tasks.chess.moves import CHOICE, PAIR, load_chess
 from askew.tasks.files import load_file
 from askew.tasks.gold import LoadedTask
+from askew.tasks.house_style import NAME as HOUSE_STYLE
+from askew.tasks.house_style import load_house_style
 from askew.tasks.qa.preference import NAME as QA_PREFERENCE
 from askew.tasks.qa.preference import load_qa_preference
 from askew.tasks.readers import READERS
@@ -28,6 +30,7 @@ for _name in SOURCES:
     TASKS.add(_name, partial(load_sentiment, _name))
 
 TASKS.add(QA_PREFERENCE, load_qa_preference)
+TASKS.add(HOUSE_STYLE, load_house_style)
 
 for _name in (PAIR, CHOICE):
     TASKS.add(_name, partial(load_chess, _name))
