@@ -108,11 +108,13 @@ def load_file(path: Path, seed: int) -> LoadedTask:
         raise InputError(f"can't read {path}: expected a file ending in {', '.join(READERS)}.")
     if not path.is_file():
         raise InputError(f"no cases file {path}: expected {', '.join(READERS)} or a built-in task's name.")
-    numbered = [(number, _row(path, number, record)) for number, record in reader(path)]
+    numbered = [(number, checked_row(path, number, record)) for number, record in reader(path)]
     return build_task(path.stem, path, numbered, _wording(path), seed)
 
 
-def build_task(name: str, where: Path, numbered: list[tuple[int, Row]], wording: Wording, seed: int) -> LoadedTask:
+def build_task(
+    name: str, where: Path | str, numbered: list[tuple[int, Row]], wording: Wording, seed: int
+) -> LoadedTask:
     """The task made of checked rows. Raises ``InputError`` where rows don't fit together."""
     if not numbered:
         raise InputError(f"{where} holds no cases: expected one a line.")
@@ -126,7 +128,7 @@ def build_task(name: str, where: Path, numbered: list[tuple[int, Row]], wording:
             "or measured. Expected at least two classes"
             + (": shuffle the order of the options." if options_vary else ".")
         )
-    splits, notes = _splits(where, rows, bool(labels), seed)
+    splits, notes = _splits(name, where, rows, bool(labels), seed)
     cases = tuple(
         Case(str(row.id), row.text, tuple(row.options or ()), split)
         for (_, row), split in zip(rows, splits, strict=True)
@@ -148,11 +150,12 @@ def build_task(name: str, where: Path, numbered: list[tuple[int, Row]], wording:
     return LoadedTask(task, Gold({str(key): label for key, label in labels.items()}), notes)
 
 
-def _row(path: Path, number: int, record: Any) -> Row:
+def checked_row(where: Path | str, number: int, record: Any) -> Row:
+    """One record as a row. Raises ``InputError`` naming the line and what is wrong with it."""
     try:
         return Row.model_validate(record)
     except ValidationError as error:
-        raise InputError(f"{path}, line {number}: {_problems(error)}. Mend that line and try again.") from None
+        raise InputError(f"{where}, line {number}: {_problems(error)}. Mend that line and try again.") from None
 
 
 def _problems(error: ValidationError) -> str:
@@ -182,7 +185,7 @@ def _with_options(name: str, numbered: list[tuple[int, Row]], seed: int) -> list
     return rows
 
 
-def _with_ids(where: Path, rows: list[tuple[int, Row]]) -> list[tuple[int, Row]]:
+def _with_ids(where: Path | str, rows: list[tuple[int, Row]]) -> list[tuple[int, Row]]:
     if all(row.id is None for _, row in rows):
         return [(number, row.model_copy(update={"id": f"row-{index}"})) for index, (number, row) in enumerate(rows, 1)]
     seen: dict[str, int] = {}
@@ -197,7 +200,7 @@ def _with_ids(where: Path, rows: list[tuple[int, Row]]) -> list[tuple[int, Row]]
     return rows
 
 
-def _check_options(where: Path, rows: list[tuple[int, Row]]) -> bool:
+def _check_options(where: Path | str, rows: list[tuple[int, Row]]) -> bool:
     """Whether the options differ between cases. Raises ``InputError`` when they don't match."""
     counted = Counter(tuple(row.options or ()) for _, row in rows)
     usual, times = counted.most_common(1)[0]
@@ -216,13 +219,15 @@ def _check_options(where: Path, rows: list[tuple[int, Row]]) -> bool:
     return len(counted) > 1
 
 
-def _splits(where: Path, rows: list[tuple[int, Row]], has_gold: bool, seed: int) -> tuple[list[Split], tuple[str, ...]]:
+def _splits(
+    name: str, where: Path | str, rows: list[tuple[int, Row]], has_gold: bool, seed: int
+) -> tuple[list[Split], tuple[str, ...]]:
     given = [row.split for _, row in rows]
     if all(split is None for split in given):
         shares = dict(SHARES)
         if not has_gold:  # nothing to train a weak supervisor on: its share goes to the pool
             shares[Split.POOL] += shares.pop(Split.WEAK)
-        drawn = share_splits(len(rows), shares, stream(seed, "splits", where.stem))
+        drawn = share_splits(len(rows), shares, stream(seed, "splits", name))
         if Split.POOL not in drawn:
             raise InputError(f"{where}: {len(rows)} cases are too few to split. Give each a split, or add cases.")
         counts = ", ".join(f"{drawn.count(split)} {split.value}" for split in shares)

@@ -16,6 +16,7 @@ from askew.tasks.files import load_file
 from askew.tasks.gold import LoadedTask
 from askew.tasks.house_style import NAME as HOUSE_STYLE
 from askew.tasks.house_style import load_house_style
+from askew.tasks.hub.load import PREFIX, load_hub
 from askew.tasks.qa.preference import NAME as QA_PREFERENCE
 from askew.tasks.qa.preference import load_qa_preference
 from askew.tasks.readers import READERS
@@ -40,8 +41,8 @@ def load_task(name: str, seed: int) -> LoadedTask:
     """The task called ``name``.
 
     Args:
-        name: a name in :data:`TASKS` or of an ``askew.tasks`` entry point, or the path of a ``.jsonl``,
-            ``.csv`` or ``.parquet`` file.
+        name: a name in :data:`TASKS` or of an ``askew.tasks`` entry point, ``hf:`` and a public data set, or the path
+            of a ``.jsonl``, ``.csv`` or ``.parquet`` file.
         seed: draws the splits.
 
     Raises:
@@ -53,6 +54,8 @@ def load_task(name: str, seed: int) -> LoadedTask:
 
 
 def _load(name: str, seed: int) -> LoadedTask:
+    if name.startswith(PREFIX):
+        return load_hub(name, seed)
     if Path(name).suffix.lower() in READERS:
         return load_file(Path(name), seed)
     if name not in TASKS:
