@@ -10,15 +10,19 @@ are ignored. Rows without any ``id`` are called row-1, row-2, …. In CSV, ``opt
 there is a column ``weak.NAME`` for each rater.
 
 Preference data may have ``chosen`` and ``rejected`` instead of ``options`` and ``gold``, and ``prompt`` instead
-of ``text``: the seed then draws which of the two comes first, and in ``weak``, 0 means the chosen one.
+of ``text``: the seed then draws which of the two comes first, and in ``weak``, 0 means the chosen one. Without a
+prompt, what both begin with is taken for it; turns of a conversation (``[{"role": …, "content": …}, …]``) are put
+into one text. Free-form ``answers`` instead of ``options`` need a validator, see :mod:`askew.tasks.freeform`.
 
-A file ``cases.toml`` beside ``cases.jsonl`` may hold ``question`` and ``noun``, the words for prompts.
+A file ``cases.toml`` beside ``cases.jsonl`` may hold ``question`` and ``noun``, the words for prompts, and a
+``validator``.
 """
 
 from __future__ import annotations
 
 import tomllib
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,7 +31,9 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError, f
 from askew.errors import InputError
 from askew.seeds import stream
 from askew.tasks.case import Case, Split, Task
+from askew.tasks.freeform import Judge, decided, draw_pair, load_judge
 from askew.tasks.gold import Gold, LoadedTask
+from askew.tasks.preferences import with_prompt
 from askew.tasks.readers import READERS
 from askew.tasks.splits import SHARES, fingerprint, share_splits
 from askew.tasks.text import without_control
@@ -48,20 +54,19 @@ class Row(BaseModel):
     weak: dict[str, StrictInt | None] = Field(default_factory=dict)
     chosen: NonEmpty | None = None
     rejected: NonEmpty | None = None
+    answers: Annotated[list[NonEmpty], Field(min_length=2)] | None = None
 
     @model_validator(mode="before")
     @classmethod
-    def _prompt_is_text(cls, row: Any) -> Any:
-        if isinstance(row, dict) and "text" not in row and "prompt" in row and "chosen" in row:
-            return row | {"text": row["prompt"]}
-        return row
+    def _preference(cls, row: Any) -> Any:
+        return with_prompt(row) if isinstance(row, dict) and "chosen" in row and "text" not in row else row
 
     @field_validator("id", mode="before")
     @classmethod
     def _id_as_text(cls, value: Any) -> Any:
         return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
-    @field_validator("id", "text", "options", "chosen", "rejected", mode="after")
+    @field_validator("id", "text", "options", "chosen", "rejected", "answers", mode="after")
     @classmethod
     def _clean(cls, value: str | list[str] | None) -> str | list[str] | None:
         if isinstance(value, list):
@@ -72,9 +77,9 @@ class Row(BaseModel):
     def _consistent(self) -> Row:
         if not self.text.strip():
             raise ValueError("text is empty")
-        options = self.options or [one for one in (self.chosen, self.rejected) if one is not None]
+        options = self.options or self.answers or [one for one in (self.chosen, self.rejected) if one is not None]
         if len(options) < 2:
-            raise ValueError("expected options, or both chosen and rejected")
+            raise ValueError("expected options, or both chosen and rejected, or answers")
         if len(set(options)) < len(options):
             raise ValueError(f"options repeat: {options}")
         for name, label in [
@@ -95,6 +100,8 @@ class Wording(BaseModel):
     noun: NonEmpty = "text"
     cue: str = ""
     """How a text is continued so that the next word is the answer (see :class:`Task`)."""
+    validator: NonEmpty | None = None
+    """FILE.py:FUNCTION that decides whether a free-form answer is right; the file is sought beside the cases."""
 
 
 def load_file(path: Path, seed: int) -> LoadedTask:
@@ -108,15 +115,25 @@ def load_file(path: Path, seed: int) -> LoadedTask:
         raise InputError(f"can't read {path}: expected a file ending in {', '.join(READERS)}.")
     if not path.is_file():
         raise InputError(f"no cases file {path}: expected {', '.join(READERS)} or a built-in task's name.")
-    numbered = [(number, _row(path, number, record)) for number, record in reader(path)]
-    return build_task(path.stem, path, numbered, _wording(path), seed)
+    numbered = [(number, checked_row(path, number, record)) for number, record in reader(path)]
+    wording = _wording(path)
+    judge = load_judge(wording.validator, path.parent) if wording.validator else None
+    return build_task(path.stem, path, numbered, wording, seed, judge)
 
 
-def build_task(name: str, where: Path, numbered: list[tuple[int, Row]], wording: Wording, seed: int) -> LoadedTask:
+def build_task(
+    name: str,
+    where: Path | str,
+    numbered: list[tuple[int, Row]],
+    wording: Wording,
+    seed: int,
+    judge: Judge | None = None,
+) -> LoadedTask:
     """The task made of checked rows. Raises ``InputError`` where rows don't fit together."""
     if not numbered:
         raise InputError(f"{where} holds no cases: expected one a line.")
-    rows = _with_ids(where, _with_options(name, numbered, seed))
+    rows = _with_pairs(name, where, _with_options(name, _with_ids(where, numbered), seed), judge, seed)
+    left_out = len(numbered) - len(rows)
     options_vary = _check_options(where, rows)
     labels = {row.id: row.gold for _, row in rows if row.gold is not None}
     if labels and len(set(labels.values())) < 2:
@@ -126,7 +143,7 @@ def build_task(name: str, where: Path, numbered: list[tuple[int, Row]], wording:
             "or measured. Expected at least two classes"
             + (": shuffle the order of the options." if options_vary else ".")
         )
-    splits, notes = _splits(where, rows, bool(labels), seed)
+    splits, notes = _splits(name, where, rows, bool(labels), seed)
     cases = tuple(
         Case(str(row.id), row.text, tuple(row.options or ()), split)
         for (_, row), split in zip(rows, splits, strict=True)
@@ -145,14 +162,18 @@ def build_task(name: str, where: Path, numbered: list[tuple[int, Row]], wording:
         recorded=recorded,
         fingerprint=fingerprint(cases),
     )
-    return LoadedTask(task, Gold({str(key): label for key, label in labels.items()}), notes)
+    if left_out:
+        notes += (f"{where}: {left_out} rows were left out, whose answers are all right or all wrong.",)
+    gold = Gold({str(key): label for key, label in labels.items()})
+    return LoadedTask(task, gold, notes, truth=None if judge is None else partial(decided, judge))
 
 
-def _row(path: Path, number: int, record: Any) -> Row:
+def checked_row(where: Path | str, number: int, record: Any) -> Row:
+    """One record as a row. Raises ``InputError`` naming the line and what is wrong with it."""
     try:
         return Row.model_validate(record)
     except ValidationError as error:
-        raise InputError(f"{path}, line {number}: {_problems(error)}. Mend that line and try again.") from None
+        raise InputError(f"{where}, line {number}: {_problems(error)}. Mend that line and try again.") from None
 
 
 def _problems(error: ValidationError) -> str:
@@ -167,12 +188,38 @@ def _problems(error: ValidationError) -> str:
     return "; ".join(told)
 
 
+def _with_pairs(
+    name: str, where: Path | str, rows: list[tuple[int, Row]], judge: Judge | None, seed: int
+) -> list[tuple[int, Row]]:
+    """Rows of free-form answers as pairs of a right and a wrong one; those that don't make one are left out."""
+    rng = stream(seed, "answers", name)
+    kept = []
+    for number, row in rows:
+        if row.answers is None:
+            kept.append((number, row))
+            continue
+        if judge is None:
+            raise InputError(
+                f'{where}, line {number}: free-form answers need a validator. Put validator = "FILE.py:FUNCTION" into '
+                f"{Path(where).with_suffix('.toml')}, or give options."
+            )
+        drawn = draw_pair(judge, row.text, row.answers, rng)
+        if drawn is not None:
+            pair, gold = drawn
+            weak = {who: None if w is None or w not in pair else pair.index(w) for who, w in row.weak.items()}
+            options = [row.answers[index] for index in pair]
+            kept.append((number, row.model_copy(update={"options": options, "gold": gold, "weak": weak})))
+    if not kept:
+        raise InputError(f"{where}: the answers of every row are all right or all wrong: there is nothing to choose.")
+    return kept
+
+
 def _with_options(name: str, numbered: list[tuple[int, Row]], seed: int) -> list[tuple[int, Row]]:
     """Preference rows as two options in random order; other rows as they are."""
     rng = stream(seed, "preference-order", name)
     rows = []
     for number, row in numbered:
-        if row.options is None:
+        if row.options is None and row.answers is None:
             first = int(rng.integers(2))
             pair = [row.chosen, row.rejected] if first == 0 else [row.rejected, row.chosen]
             weak = {rater: label if label is None else label ^ first for rater, label in row.weak.items()}
@@ -182,7 +229,7 @@ def _with_options(name: str, numbered: list[tuple[int, Row]], seed: int) -> list
     return rows
 
 
-def _with_ids(where: Path, rows: list[tuple[int, Row]]) -> list[tuple[int, Row]]:
+def _with_ids(where: Path | str, rows: list[tuple[int, Row]]) -> list[tuple[int, Row]]:
     if all(row.id is None for _, row in rows):
         return [(number, row.model_copy(update={"id": f"row-{index}"})) for index, (number, row) in enumerate(rows, 1)]
     seen: dict[str, int] = {}
@@ -197,7 +244,7 @@ def _with_ids(where: Path, rows: list[tuple[int, Row]]) -> list[tuple[int, Row]]
     return rows
 
 
-def _check_options(where: Path, rows: list[tuple[int, Row]]) -> bool:
+def _check_options(where: Path | str, rows: list[tuple[int, Row]]) -> bool:
     """Whether the options differ between cases. Raises ``InputError`` when they don't match."""
     counted = Counter(tuple(row.options or ()) for _, row in rows)
     usual, times = counted.most_common(1)[0]
@@ -216,13 +263,15 @@ def _check_options(where: Path, rows: list[tuple[int, Row]]) -> bool:
     return len(counted) > 1
 
 
-def _splits(where: Path, rows: list[tuple[int, Row]], has_gold: bool, seed: int) -> tuple[list[Split], tuple[str, ...]]:
+def _splits(
+    name: str, where: Path | str, rows: list[tuple[int, Row]], has_gold: bool, seed: int
+) -> tuple[list[Split], tuple[str, ...]]:
     given = [row.split for _, row in rows]
     if all(split is None for split in given):
         shares = dict(SHARES)
         if not has_gold:  # nothing to train a weak supervisor on: its share goes to the pool
             shares[Split.POOL] += shares.pop(Split.WEAK)
-        drawn = share_splits(len(rows), shares, stream(seed, "splits", where.stem))
+        drawn = share_splits(len(rows), shares, stream(seed, "splits", name))
         if Split.POOL not in drawn:
             raise InputError(f"{where}: {len(rows)} cases are too few to split. Give each a split, or add cases.")
         counts = ", ".join(f"{drawn.count(split)} {split.value}" for split in shares)

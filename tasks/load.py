@@ -14,6 +14,10 @@ from askew.tasks.attributes import bank
 from askew.tasks.chess.moves import CHOICE, PAIR, load_chess
 from askew.tasks.files import load_file
 from askew.tasks.gold import LoadedTask
+from askew.tasks.house_style import NAME as HOUSE_STYLE
+from askew.tasks.house_style import load_house_style
+from askew.tasks.hub.load import PREFIX, load_hub
+from askew.tasks.plugin import load_function
 from askew.tasks.qa.preference import NAME as QA_PREFERENCE
 from askew.tasks.qa.preference import load_qa_preference
 from askew.tasks.readers import READERS
@@ -28,6 +32,7 @@ for _name in SOURCES:
     TASKS.add(_name, partial(load_sentiment, _name))
 
 TASKS.add(QA_PREFERENCE, load_qa_preference)
+TASKS.add(HOUSE_STYLE, load_house_style)
 
 for _name in (PAIR, CHOICE):
     TASKS.add(_name, partial(load_chess, _name))
@@ -37,8 +42,9 @@ def load_task(name: str, seed: int) -> LoadedTask:
     """The task called ``name``.
 
     Args:
-        name: a name in :data:`TASKS` or of an ``askew.tasks`` entry point, or the path of a ``.jsonl``,
-            ``.csv`` or ``.parquet`` file.
+        name: a name in :data:`TASKS` or of an ``askew.tasks`` entry point, ``hf:`` and a public data set, the path of
+            a ``.jsonl``, ``.csv`` or ``.parquet`` file, or ``FILE.py:FUNCTION``, a function from the seed to a
+            :class:`LoadedTask`.
         seed: draws the splits.
 
     Raises:
@@ -50,8 +56,12 @@ def load_task(name: str, seed: int) -> LoadedTask:
 
 
 def _load(name: str, seed: int) -> LoadedTask:
+    if name.startswith(PREFIX):
+        return load_hub(name, seed)
     if Path(name).suffix.lower() in READERS:
         return load_file(Path(name), seed)
+    if ".py:" in name:
+        return _checked(name, load_function(name, "--task")(seed))
     if name not in TASKS:
         for plugin in entry_points(group="askew.tasks", name=name):
             return _checked(name, plugin.load()(seed))

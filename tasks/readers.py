@@ -91,13 +91,17 @@ def read_parquet(path: Path) -> Numbered:
         import pyarrow
         from pyarrow import parquet
     except ImportError:
-        raise InputError(f"reading {path} needs pyarrow: run 'pip install \"askew[hub]\"'.") from None
+        raise InputError(f"reading {path} needs pyarrow: run 'pip install \"askew[files]\"'.") from None
     try:
         with parquet.ParquetFile(path) as file:
             number = 0
             for batch in file.iter_batches(batch_size=4096):
                 for record in batch.to_pylist():
                     number += 1
+                    if any(isinstance(cell, str) and len(cell) > MAX_LINE for cell in record.values()):
+                        raise InputError(
+                            f"{path}, row {number}: a cell is longer than {MAX_LINE:,} characters. Shorten it."
+                        )
                     yield number, _without_missing(record)
     except pyarrow.ArrowException as error:
         raise InputError(f"{path} is not a readable Parquet file: {error}.") from None

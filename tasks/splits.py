@@ -78,6 +78,49 @@ def balanced_splits(
     return drawn
 
 
+def grouped_splits(
+    labels: Sequence[int], groups: Sequence[str], sizes: Mapping[Split, int], rng: np.random.Generator
+) -> list[tuple[int, Split]]:
+    """Draw splits as :func:`balanced_splits` does, where items of one group (a passage) never part.
+
+    Where there are too few items, the weak split keeps its size and the others shrink by one common factor.
+
+    Args:
+        labels: class of each of the N items.
+        groups: the group that each belongs to.
+        sizes: wanted number of items of each split.
+        rng: decides which group goes where.
+
+    Returns:
+        (index, split) pairs; every class is equally frequent in a split.
+
+    Raises:
+        InputError: fewer than two classes, or too few items for the weak split.
+    """
+    classes, counts = np.unique(labels, return_counts=True)
+    if len(classes) < 2:
+        raise InputError(f"all {len(labels)} labels are {classes.tolist()}: expected at least two classes.")
+    members: dict[str, list[int]] = {}
+    for index, group in enumerate(groups):
+        members.setdefault(group, []).append(index)
+    queue = [members[group] for group in rng.permutation(list(members))]
+    weak = sizes.get(Split.WEAK, 0) // len(classes)
+    rest = sum(sizes.values()) // len(classes) - weak
+    if counts.min() <= weak:
+        raise InputError(f"the rarest class has {counts.min()} items: expected more than {weak}, one weak split.")
+    shrink = min(1.0, (int(counts.min()) - weak) / rest) if rest else 1.0
+    drawn: list[tuple[int, Split]] = []
+    for split, size in sorted(sizes.items(), key=lambda item: item[1]):  # the largest, last, takes what is left
+        wanted = weak if split is Split.WEAK else int(size // len(classes) * shrink)
+        found: dict[int, list[int]] = {int(one): [] for one in classes}
+        while queue and min(map(len, found.values())) < wanted:
+            for index in queue.pop():
+                found[labels[index]].append(index)
+        fewest = min(wanted, *map(len, found.values()))
+        drawn += [(int(i), split) for i in rng.permutation([i for f in found.values() for i in f[:fewest]])]
+    return drawn
+
+
 def share_splits(n: int, shares: Mapping[Split, float], rng: np.random.Generator) -> list[Split]:
     """A split for each of ``n`` items, by ``shares`` (which sum to 1), at random."""
     ends = np.round(np.cumsum(list(shares.values())) * n).astype(int)
