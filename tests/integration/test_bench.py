@@ -22,6 +22,7 @@ from askew.evals.grade import grade
 from askew.evals.methods import METHODS
 from askew.evals.methods.registry import NotApplicableError
 from askew.evals.protocol import run_method, write_config
+from askew.evals.workers import Workers
 from askew.tasks.case import Case
 from askew.tasks.load import load_task
 
@@ -142,12 +143,12 @@ def test_a_bench_reports_a_failed_cell_runs_the_others_and_continues(
         settings={"budget": 20, "rounds": 2, "student": "scripted"},
         grid=[bench.Grid(task=settings.task, supervisors=["column:kim"])],
     )  # fmt: skip
-    failures = bench.run_suite(suite, tmp_path / "out", 1, lambda _: None)
+    failures = bench.run_suite(suite, tmp_path / "out", Workers(), lambda _: None).failures
     assert [(f["method"], f["seed"]) for f in failures] == [("badge", "0"), ("badge", "1")]
     assert "out of luck" in failures[0]["error"]
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "out").rglob("passive-naive-s*/events.jsonl")}
     broken["on"] = False
-    assert bench.run_suite(suite, tmp_path / "out", 1, lambda _: None) == []
+    assert bench.run_suite(suite, tmp_path / "out", Workers(), lambda _: None).failures == []
     assert {p: p.stat().st_mtime_ns for p in before} == before
     ((comparison, runs),) = bench.grade_suite(tmp_path / "out")
     assert len(runs) == 8
