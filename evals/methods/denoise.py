@@ -27,8 +27,8 @@ Rating = tuple[str, str, int]
 """Case id, rater, label."""
 Aggregate = Callable[[Sequence[Rating]], Any]
 """Gives a table of cases by labels."""
-ITERATIONS, GLAD_ITERATIONS = 100, 20
-"""Steps of expectation-maximisation, at most; GLAD climbs a gradient in each and is fitted every round."""
+ITERATIONS, GLAD_STEPS = 100, 5
+"""Steps of expectation-maximisation, at most, and of the gradient ascent inside each of GLAD's."""
 
 
 def _needs(module: str) -> str | None:
@@ -87,7 +87,7 @@ def glad(ratings: Sequence[Rating]) -> Any:
     """Posterior of the true label when raters differ in ability and cases in difficulty."""
     from crowdkit.aggregation import GLAD
 
-    return _fitted(GLAD(n_iter=GLAD_ITERATIONS, silent=True), ratings)
+    return _fitted(GLAD(n_iter=ITERATIONS, m_step_max_iter=GLAD_STEPS, silent=True), ratings)
 
 
 def _fitted(aggregator: Any, ratings: Sequence[Rating]) -> Any:
