@@ -104,17 +104,19 @@ def _in_processes(
     trials: Sequence[Cells], out: Path, count: int, run: Trial
 ) -> Iterator[tuple[Cells, list[Report] | Exception]]:
     """At most ``count`` trials at a time, each thread waiting for a process of its own, which it replaces if killed."""
-    mine, hired = threading.local(), []
+    mine = threading.local()
+    hired: list[_Process] = []
 
     def attempt(cells: Cells) -> list[Report] | Exception:
         for _ in range(1 + RETRIES):
-            if getattr(mine, "process", None) is None:
-                mine.process = _Process(run, out)
-                hired.append(mine.process)
+            process: _Process | None = getattr(mine, "process", None)
+            if process is None:
+                process = mine.process = _Process(run, out)
+                hired.append(process)
             try:
-                return mine.process.ask(cells)
+                return process.ask(cells)
             except (EOFError, OSError):
-                code, mine.process = mine.process.ended(), None
+                code, mine.process = process.ended(), None
         return RunError(
             f"the trial's process ended with code {code} ({1 + RETRIES} times tried): is there enough memory? Fewer "
             "--workers need less."
