@@ -7,12 +7,10 @@ fails is reported while the others go on.
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
 import platform
 import tomllib
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -29,12 +27,13 @@ from askew.evals.compare import Comparison, compare
 from askew.evals.grade import GradedRun, grade
 from askew.evals.methods import METHODS
 from askew.evals.methods.controls import CONTROLS
+from askew.evals.methods.registry import NotApplicableError, check_method
 from askew.evals.protocol import Workbench, is_finished, read_config, run_folders, run_method, write_config
 from askew.evals.recovery import Recovery, as_data, recovery, summary
+from askew.evals.workers import Report, Trial, Workers, cores, outcomes, report
 from askew.tasks.load import load_task
 
 SUITES = Path(__file__).parent / "suites"
-Failure = dict[str, str]
 HYPOTHESISING = ("scientific", *CONTROLS)
 """Methods that have hypotheses about the supervisor."""
 _SAMPLES: Samples = {}
@@ -100,57 +99,55 @@ def cell_folder(out: Path, settings: Settings) -> Path:
     return out.joinpath(*slugs, f"{settings.method}-s{settings.seed}")
 
 
-def run_suite(suite: Suite, out: Path, workers: int, say: Callable[[str], None]) -> list[Failure]:
-    """Run all cells that aren't finished yet; the cells that failed, with their errors."""
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What has no result: cells that failed, and cells whose method doesn't go with their supervisor."""
+
+    failures: list[Report]
+    left_out: list[Report]
+
+
+def run_suite(
+    suite: Suite, out: Path, workers: Workers, say: Callable[[str], None], trial: Trial | None = None
+) -> Outcome:
+    """Run all cells that aren't finished yet; ``trial`` stands in for :func:`run_trial`."""
     waiting = []
-    for trial in suite.trials():
-        cells = [settings for settings in trial if not is_finished(cell_folder(out, settings))]
-        if cells:
-            waiting.append(cells)
-    failures: list[Failure] = []
+    for mine in suite.trials():
+        unfinished = [settings for settings in mine if not is_finished(cell_folder(out, settings))]
+        if unfinished:
+            waiting.append(unfinished)
+    outcome = Outcome([], [])
     say(f"{sum(map(len, waiting))} cells to run in {len(waiting)} trials")
-    for done, failed in enumerate(_outcomes(waiting, out, workers), start=1):
-        failures += failed
+    for done, (cells, ended) in enumerate(outcomes(waiting, out, workers, trial or run_trial), start=1):
+        reports = [report(cell, ended) for cell in cells] if isinstance(ended, Exception) else ended
+        failed = [item for item in reports if "left out" not in item]
+        outcome.failures.extend(failed)
+        outcome.left_out.extend(item for item in reports if "left out" in item)
         say(f"trial {done}/{len(waiting)} done" + "".join(f"; {f['method']} failed: {f['error']}" for f in failed))
-    return failures
+    return outcome
 
 
-def _outcomes(waiting: Sequence[Sequence[Settings]], out: Path, workers: int) -> Iterator[list[Failure]]:
-    if workers == 1:
-        yield from (run_trial(cells, out) for cells in waiting)
-        return
-    # Each process has its own torch; "spawn" keeps them from sharing its threads.
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        futures = {pool.submit(run_trial, cells, out): cells for cells in waiting}
-        for future in as_completed(futures):
-            try:
-                yield future.result()
-            except Exception as error:
-                yield [_failure(settings, error) for settings in futures[future]]
-
-
-def run_trial(cells: Sequence[Settings], out: Path) -> list[Failure]:
-    """Run cells of one task, supervisor and seed; the ones that failed."""
+def run_trial(cells: Sequence[Settings], out: Path) -> list[Report]:
+    """Run cells of one task, supervisor and seed; what has no result."""
     try:
         workbench = Workbench(cells[0])
+        _ = workbench.supervisor
     except AskewError as error:
-        return [_failure(settings, error) for settings in cells]
+        return [report(settings, error) for settings in cells]
     # The same chains for every supervisor of a task and seed: what is sampled does not depend on whom it is about.
     workbench.model = Remembering(workbench.model, _SAMPLES)
-    failures = []
+    reports = []
     for settings in cells:
         folder = cell_folder(out, settings)
         try:
+            check_method(settings.method, workbench.supervisor, settings.supervisor)
             write_config(settings, folder, ())
             run_method(settings, folder, workbench, lambda _: None)
+        except NotApplicableError as error:
+            reports.append({**report(settings, error), "left out": "not applicable"})
         except Exception as error:
-            failures.append(_failure(settings, error))
-    return failures
-
-
-def _failure(settings: Settings, error: Exception) -> Failure:
-    cell = {"task": settings.task, "supervisor": settings.supervisor, "method": settings.method}
-    return {**cell, "seed": str(settings.seed), "error": f"{type(error).__name__}: {error}"}
+            reports.append(report(settings, error))
+    return reports
 
 
 def grade_suite(out: Path) -> list[tuple[Comparison, list[GradedRun]]]:
@@ -176,7 +173,8 @@ def results(
     out: Path,
     comparisons: Sequence[Comparison],
     recoveries: Sequence[Recovery],
-    failures: Sequence[Failure],
+    outcome: Outcome,
+    workers: Workers,
     command: str,
 ) -> dict[str, Any]:
     """Everything a reader needs to judge and repeat the numbers."""
@@ -184,16 +182,22 @@ def results(
         "suite": suite.model_dump(),
         "command": command,
         "versions": {name: version(name) for name in ("askew", "torch", "transformers", "numpy", "scikit-learn")},
-        "machine": {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()},
-        "seconds_by_stage": _seconds_by_stage(out),
+        "machine": {
+            "system": platform.system(),
+            "processor": platform.machine(),
+            "cores": cores(),
+            "threads": workers.threads_each,
+        },
+        "seconds_by_stage": seconds_by_stage(out),
         "comparisons": list(comparisons),
         "recovery": summary(recoveries),
         "recovered": as_data(recoveries),
-        "failures": list(failures),
+        "failures": outcome.failures,
+        "left_out": outcome.left_out,
     }
 
 
-def _seconds_by_stage(out: Path) -> dict[str, dict[str, float]]:
+def seconds_by_stage(out: Path) -> dict[str, dict[str, float]]:
     """Mean seconds of each stage, by method."""
     totals: dict[str, dict[str, float]] = {}
     runs: dict[str, int] = {}

@@ -24,6 +24,7 @@ from askew.agent.supervisors.human import HumanSupervisor
 from askew.agent.supervisors.model import Features
 from askew.errors import InputError, RunError
 from askew.evals.methods import METHODS
+from askew.evals.methods.registry import check_method
 from askew.evals.supervisors import build_supervisor
 from askew.evals.trap import TRAP, set_trap
 from askew.packages import cache_folder
@@ -154,7 +155,9 @@ def run_experiment(
     if supervisor is not None:
         bench.supervisor = supervisor
     # What can't be used is found out before the folder is made.
-    _ = bench.model, bench.supervisor
+    _ = bench.model
+    for name in dict.fromkeys((settings.method, *twins)):
+        check_method(name, bench.supervisor, settings.supervisor)
     check_space(folder)
     write_config(settings, folder, twins)
     for name in dict.fromkeys((settings.method, *twins)):
@@ -179,7 +182,11 @@ def default_twins(settings: Settings, loaded: LoadedTask) -> tuple[str, ...]:
 
 
 def run_method(settings: Settings, folder: Path, bench: Workbench, say: Say) -> None:
-    """Run one method in its folder, from the start or from where its log ends."""
+    """Run one method in its folder, from the start or from where its log ends.
+
+    Raises ``NotApplicableError`` where it needs what the supervisor hasn't got; nothing was recorded then.
+    """
+    check_method(settings.method, bench.supervisor, settings.supervisor)
     with Journal(folder) as journal:
         say(f"{settings.method} ▸ the strong model reads the pool (once; what it sees is kept)")
         lab = Lab(

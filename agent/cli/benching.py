@@ -15,20 +15,30 @@ from askew.errors import InputError
 
 
 def bench_command(
-    name: str, out: Path | None, json_: Path | None, resume: bool, workers: int, seeds: int | None, methods: str | None
+    name: str,
+    out: Path | None,
+    json_: Path | None,
+    resume: bool,
+    workers: str,
+    threads: int,
+    gpus: float,
+    seeds: int | None,
+    methods: str | None,
 ) -> None:
     """Run what isn't finished yet of a suite, compare, and leave results.json and plots beside the runs."""
     from askew.evals.bench import grade_suite, read_suite, recoveries_of, results, run_suite
     from askew.evals.plots import draw_curves
     from askew.evals.protocol import embedder
     from askew.evals.recovery import planted_mistakes, summary
+    from askew.evals.workers import parse_workers
 
+    placed = parse_workers(workers, threads, gpus)
     suite = read_suite(name, seeds=seeds, methods=None if methods is None else separated(methods))
     out = out or Path("runs") / f"bench-{suite.name}"
     if out.exists() and any(out.iterdir()) and not resume:
         raise InputError(f"{out} holds results already: continue them with --resume, or choose another --out.")
     with shown_progress() as say:
-        failures = run_suite(suite, out, workers, say)
+        outcome = run_suite(suite, out, placed, say)
     graded = grade_suite(out)
     for comparison, runs in graded:
         typer.echo(f"{comparison['task']} · {comparison['supervisor']} · {comparison['budget']} labels")
@@ -43,15 +53,18 @@ def bench_command(
     options = f" --seeds {seeds}" if seeds else ""
     options += f" --methods {methods}" if methods else ""
     command = f"askew bench {shlex.quote(name)}{options}"
-    data = results(suite, out, [comparison for comparison, _ in graded], recoveries, failures, command)
+    data = results(suite, out, [comparison for comparison, _ in graded], recoveries, outcome, placed, command)
     for path in filter(None, (out / "results.json", json_)):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
-    for failure in failures:
+    show_stages(data["seconds_by_stage"])
+    for cell in outcome.left_out:
+        typer.echo(f"left out: {cell['task']} seed {cell['seed']}: {cell['error']}")
+    for failure in outcome.failures:
         typer.echo(f"failed: {failure['task']} {failure['supervisor']} {failure['method']} seed {failure['seed']}: "
                    f"{failure['error']}", err=True)  # fmt: skip
     typer.echo(f"Runs and results: {out}")
-    if failures:
+    if outcome.failures:
         raise typer.Exit(1)
 
 
@@ -70,3 +83,12 @@ def show_recovery(rows: list[dict[str, Any]]) -> None:
         for row in rows
     ]
     show_table("planted mistakes found", ["", "", "runs", *(name.replace("_", " ") for name in shown)], cells)
+
+
+def show_stages(seconds: dict[str, dict[str, float]]) -> None:
+    """Where the time went: mean seconds of a run by method, and of its largest stages."""
+    rows = []
+    for method, stages in seconds.items():
+        inner = sorted(((s, name) for name, s in stages.items() if name != "method" and s >= 0.05), reverse=True)
+        rows.append([method, f"{stages.get('method', 0.0):.1f}", ", ".join(f"{name} {s:.1f}" for s, name in inner[:6])])
+    show_table("seconds of one run", ["", "all", "stages"], rows)

@@ -43,6 +43,11 @@ class LocalModel:
         self._pad_id: int = self.tokenizer.eos_token_id
         self._grammar_tokenizer: Any = None
 
+    @property
+    def parameters(self) -> int:
+        """How many weights it has."""
+        return int(self.network.num_parameters())
+
     def close(self) -> None:
         """Forget the weights."""
         self.network = None

@@ -19,6 +19,7 @@ class Remembering:
         self._model = model
         self._samples = samples
         self.name, self.fingerprint, self.version = model.name, model.fingerprint, model.version
+        self.parameters: int = getattr(model, "parameters", 0)
 
     def sample(self, request: SamplingRequest) -> list[list[Completion]]:
         """Completions of the request, sampled once."""

@@ -13,6 +13,7 @@ from importlib.metadata import entry_points
 from askew.agent.config import Settings
 from askew.agent.supervisors.base import Supervisor
 from askew.agent.supervisors.column import ColumnSupervisor
+from askew.agent.supervisors.crowd import RecordedCrowd
 from askew.agent.supervisors.human import HumanSupervisor
 from askew.agent.supervisors.plugin import checked_supervisor, load_plugin
 from askew.errors import InputError
@@ -38,7 +39,9 @@ SUPERVISORS: Registry[SupervisorKind] = Registry("supervisor")
 
 
 def _column(rater: str, task: Task, _: Settings) -> Supervisor:
-    return ColumnSupervisor(task, rater)
+    if rater in task.recorded or "+" not in rater:
+        return ColumnSupervisor(task, rater)
+    return RecordedCrowd(task, rater.split("+"))
 
 
 def _material(_: str, task: Task, __: Settings) -> Supervisor:
@@ -60,7 +63,9 @@ def _chat(argument: str, task: Task, _: Settings) -> Supervisor:
 
 
 SUPERVISORS.add("column", SupervisorKind("column:NAME", "labels recorded in the file of cases", _column))
-SUPERVISORS.add("recorded", SupervisorKind("recorded:NAME", "one recorded human rater of the task", _column))
+SUPERVISORS.add(
+    "recorded", SupervisorKind("recorded:NAME", "one recorded human rater of the task; NAME+NAME… for several", _column)
+)
 SUPERVISORS.add(
     "human", SupervisorKind("human", "a person at this terminal", lambda _, task, __: HumanSupervisor(task.question))
 )

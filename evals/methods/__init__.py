@@ -9,6 +9,13 @@ METHODS.add(
 )
 
 # Importing a module adds its methods, in the order in which tables show them.
-from askew.evals.methods import active, controls, label_free, passive, references  # noqa: E402
+# ruff: isort: off
+from askew.evals.methods import controls, active  # noqa: E402
+from askew.evals.methods import label_free, coherence  # noqa: E402
+from askew.evals.methods import passive, auxiliary, denoise, references  # noqa: E402
+# ruff: isort: on
 
-__all__ = ["METHODS", "Method", "active", "controls", "label_free", "passive", "references"]
+__all__ = [
+    "METHODS", "Method", "active", "auxiliary", "coherence", "controls", "denoise", "label_free", "passive",
+    "references",
+]  # fmt: skip

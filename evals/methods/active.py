@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import softmax
 
 from askew.agent import infogain
@@ -23,15 +24,18 @@ from askew.tasks.gold import LoadedTask
 
 DRAWS = 128
 TARGETS = 300
+MOST_CLUSTERS, NEIGHBOURS = 500, 20
+"""Limits of TypiClust, as its authors set them."""
 
 
 @dataclass(frozen=True)
 class Views:
-    """What an acquisition sees: C candidates, M draws of the student, T target cases of the pool."""
+    """What an acquisition sees: C candidates, A cases asked before, M draws of the student, T target cases."""
 
     size: int
     rng: np.random.Generator
     columns_C_K_D: Array
+    asked_A_K_D: Array
     p_C_K: Array
     p_M_C_K: Array
     target_M_T_K: Array
@@ -73,34 +77,65 @@ def epig(views: Views) -> Sequence[int]:
 
 
 def badge(views: Views) -> Sequence[int]:
-    """k-means++ over gradients for the predicted label (Ash et al. 2020): sure to be both large and diverse."""
-    from sklearn.cluster import kmeans_plusplus
+    """Gradients for the predicted label, spread by k-means++ (Ash et al. 2020): large ones and different ones."""
+    return spread(gradients(views), views.size, views.rng)
 
+
+def gradients(views: Views) -> Array:
+    """gradient_C_D of each candidate's loss, were the likeliest option its label."""
     hard_C = views.p_C_K.argmax(axis=1)
     mean_C_D = np.einsum("ck,ckd->cd", views.p_C_K, views.columns_C_K_D)
-    gradient_C_D = mean_C_D - views.columns_C_K_D[np.arange(len(hard_C)), hard_C]
-    size = min(views.size, len(gradient_C_D))
-    _, chosen = kmeans_plusplus(gradient_C_D, size, random_state=int(views.rng.integers(2**31)))
-    return _distinct([int(i) for i in chosen], len(gradient_C_D), size)
+    gradient_C_D: Array = mean_C_D - views.columns_C_K_D[np.arange(len(hard_C)), hard_C]
+    return gradient_C_D
+
+
+def spread(points_C_D: Array, size: int, rng: np.random.Generator) -> list[int]:
+    """k-means++ as BADGE's authors run it: the longest point first, then by squared distance to the chosen ones."""
+    distance_C = (points_C_D**2).sum(axis=1)
+    chosen = [int(distance_C.argmax())]
+    while len(chosen) < min(size, len(points_C_D)):
+        nearer_C = ((points_C_D - points_C_D[chosen[-1]]) ** 2).sum(axis=1)
+        distance_C = nearer_C if len(chosen) == 1 else np.minimum(distance_C, nearer_C)
+        distance_C[chosen] = 0.0
+        if distance_C.sum() == 0.0:  # what is left coincides with what was chosen
+            distance_C = np.ones(len(points_C_D))
+            distance_C[chosen] = 0.0
+        chosen.append(int(rng.choice(len(points_C_D), p=distance_C / distance_C.sum())))
+    return chosen
 
 
 def typical(views: Views) -> Sequence[int]:
-    """The most typical case of each of as many clusters as there are labels (Hacohen et al. 2022)."""
+    """The most typical case of the largest clusters without a label (TypiClust, Hacohen et al. 2022)."""
     from sklearn.cluster import KMeans
+
+    free_C_D = views.columns_C_K_D.reshape(len(views.columns_C_K_D), -1)
+    asked_A_D = views.asked_A_K_D.reshape(len(views.asked_A_K_D), -1)
+    size = min(views.size, len(free_C_D))
+    clusters = min(len(asked_A_D) + size, MOST_CLUSTERS)
+    model = KMeans(clusters, n_init=1, random_state=int(views.rng.integers(2**31)))
+    cluster_N = model.fit_predict(np.concatenate([free_C_D, asked_A_D]))
+    cluster_C, covered = cluster_N[: len(free_C_D)], cluster_N[len(free_C_D) :]
+    labels_J = np.bincount(covered, minlength=clusters)
+    sizes_J = np.bincount(cluster_C, minlength=clusters)
+    # Clusters with the fewest labels first, among those the largest; a second case of one only when all had a turn.
+    order = [int(j) for j in np.lexsort((-sizes_J, labels_J)) if sizes_J[j]]
+    waiting = {j: typicality_order(free_C_D, np.flatnonzero(cluster_C == j)) for j in order}
+    chosen: list[int] = []
+    while len(chosen) < size:
+        chosen += [waiting[j].pop(0) for j in order if waiting[j]][: size - len(chosen)]
+    return chosen
+
+
+def typicality_order(points_C_D: Array, members: NDArray[np.int64]) -> list[int]:
+    """Members of a cluster, those with the nearest neighbours within it first."""
     from sklearn.neighbors import NearestNeighbors
 
-    features_C_D = views.columns_C_K_D[:, -1]
-    size = min(views.size, len(features_C_D))
-    clusters_C = KMeans(size, n_init=1, random_state=int(views.rng.integers(2**31))).fit_predict(features_C_D)
-    near = min(20, len(features_C_D) - 1)
-    distances_C_B, _ = NearestNeighbors(n_neighbors=near + 1).fit(features_C_D).kneighbors(features_C_D)
-    typicality_C = 1.0 / (distances_C_B[:, 1:].mean(axis=1) + 1e-9)
-    chosen = []
-    for cluster in range(size):
-        members = np.flatnonzero(clusters_C == cluster)
-        if len(members):
-            chosen.append(int(members[typicality_C[members].argmax()]))
-    return _distinct(chosen, len(features_C_D), size)
+    if len(members) == 1:
+        return [int(members[0])]
+    near = min(NEIGHBOURS, len(members) - 1)
+    inside = NearestNeighbors(n_neighbors=near + 1).fit(points_C_D[members])
+    distances_B_J, _ = inside.kneighbors(points_C_D[members])
+    return [int(i) for i in members[np.argsort(distances_B_J.sum(axis=1), kind="stable")]]
 
 
 def thompson(views: Views) -> Sequence[int]:
@@ -116,13 +151,6 @@ def thompson(views: Views) -> Sequence[int]:
 
 def _best(score_C: Array, size: int) -> list[int]:
     return [int(i) for i in np.argsort(-score_C, kind="stable")[:size]]
-
-
-def _distinct(chosen: Sequence[int], n: int, size: int) -> list[int]:
-    """Each index once; clustering can return a case twice when cases coincide."""
-    once = list(dict.fromkeys(chosen))
-    rest = (i for i in range(n) if i not in set(once))
-    return [*once, *(next(rest) for _ in range(size - len(once)))]
 
 
 def run_active(lab: Lab, acquire: Acquire) -> None:
@@ -141,7 +169,7 @@ def run_active(lab: Lab, acquire: Acquire) -> None:
         else:
             free = [case for case in pool if case.id not in asked]
             with lab.stage("acquire"):
-                batch = [free[i] for i in acquire(look(lab, student, free, targets, size, rng))]
+                batch = [free[i] for i in acquire(look(lab, student, free, list(asked.values()), targets, size, rng))]
         for case, weak in ask_plainly(lab, batch):
             asked[case.id] = case
             if weak is not None:
@@ -153,7 +181,13 @@ def run_active(lab: Lab, acquire: Acquire) -> None:
 
 
 def look(
-    lab: Lab, student: Logit, free: Sequence[Case], targets: Sequence[Case], size: int, rng: np.random.Generator
+    lab: Lab,
+    student: Logit,
+    free: Sequence[Case],
+    asked: Sequence[Case],
+    targets: Sequence[Case],
+    size: int,
+    rng: np.random.Generator,
 ) -> Views:
     """Predictions of the student and of draws from its posterior."""
     columns_C_K_D, columns_T_K_D = lab.representation.columns(free), lab.representation.columns(targets)
@@ -162,6 +196,7 @@ def look(
         size=size,
         rng=rng,
         columns_C_K_D=columns_C_K_D,
+        asked_A_K_D=lab.representation.columns(asked),
         p_C_K=student.probabilities(columns_C_K_D),
         p_M_C_K=softmax(np.moveaxis(columns_C_K_D @ theta_M_D.T, 2, 0), axis=2),
         target_M_T_K=softmax(np.moveaxis(columns_T_K_D @ theta_M_D.T, 2, 0), axis=2),

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import softmax
 
-from askew.agent.conditional_logit import Array
+from askew.agent.conditional_logit import Array, Logit
 from askew.agent.journal import Data
 from askew.agent.lab import PREDICTED, Lab
+from askew.agent.representation import RIGHT, WRONG, case_texts
 from askew.agent.write import key, written_cases
 from askew.evals.methods.registry import method
-from askew.evals.methods.shared import ask_plainly, fit_labels, publish, random_pool
+from askew.evals.methods.shared import ask_plainly, fit_labels, publish, random_pool, run_passive
 from askew.prompts.loader import load_prompt
 from askew.seeds import stream
 from askew.tasks.case import Case, Split
@@ -28,6 +30,27 @@ def zero_shot(lab: Lab, _: LoadedTask) -> None:
     """Read off the language model's head, balanced over the pool."""
     lab.start()
     publish(lab, lambda cases: np.asarray(softmax(lab.representation.opinion(cases), axis=1)))
+    lab.finish("nothing to ask")
+
+
+@method("instructed", "the strong model told to judge well, whatever a rater would say; no weak label")
+def instructed(lab: Lab, _: LoadedTask) -> None:
+    """The zero-shot reading after an instruction; balanced over the validation texts, like few-shot."""
+    lab.start()
+    prompt = load_prompt("instruct")
+
+    def scores(cases: Sequence[Case]) -> Array:
+        k, vary = lab.task.n_options, lab.task.options_vary
+        texts = [
+            prompt.render(noun=lab.task.noun, reading=reading)
+            for case in cases
+            for reading in case_texts(lab.task, case)
+        ]
+        words = [RIGHT, WRONG] if vary else [f" {option}" for option in cases[0].options]
+        scores = lab.model.read_out(lab.model.features(texts), words)
+        return (scores[:, 0] - scores[:, 1]).reshape(-1, k) if vary else scores
+
+    lab.predict(f"{lab.settings.student}+instructed", _balanced(lab, "instructed", scores), None)
     lab.finish("nothing to ask")
 
 
@@ -49,6 +72,13 @@ def few_shot(lab: Lab, _: LoadedTask) -> None:
         options = [[f" {option}" for option in case.options] for case in cases]
         return np.asarray(lab.model.option_logprobs(texts, options))
 
+    truth = _balanced(lab, "few-shot", scores)
+    lab.predict(f"{lab.settings.student}+few-shot", truth, None)
+    lab.finish("the examples are shown")
+
+
+def _balanced(lab: Lab, kind: str, scores: Callable[[Sequence[Case]], Array]) -> dict[Split, Array]:
+    """p_N_K of the predicted splits from scores that are recorded as a fact, each option centred on validation."""
     scores_of: dict[Split, Array] = {}
     for split in PREDICTED:
         cases = lab.task.split(split)
@@ -56,14 +86,30 @@ def few_shot(lab: Lab, _: LoadedTask) -> None:
         def scored(cases: Sequence[Case] = cases) -> Data:
             return {"scores": scores(cases).round(5).tolist() if cases else []}
 
-        recorded = lab.journal.fact("few-shot", scored)["scores"]
+        recorded = lab.journal.fact(kind, scored)["scores"]
         scores_of[split] = np.array(recorded).reshape(len(cases), lab.task.n_options)
     # Without this the raw scores mostly say which word is common, and what the last example was.
     reference = scores_of[Split.VALIDATION] if len(scores_of[Split.VALIDATION]) else scores_of[Split.TEST]
     centre_K = np.zeros(lab.task.n_options) if lab.task.options_vary else np.median(reference, axis=0)
-    truth = {split: np.asarray(softmax(scores - centre_K, axis=1)) for split, scores in scores_of.items()}
-    lab.predict(f"{lab.settings.student}+few-shot", truth, None)
-    lab.finish("the examples are shown")
+    return {split: np.asarray(softmax(scores - centre_K, axis=1)) for split, scores in scores_of.items()}
+
+
+@method("self-generated-passive", "self-generated cases, then the weak labels of random pool cases")
+def self_generated_passive(lab: Lab, _: LoadedTask) -> None:
+    """One student on both, the written cases and the answers so far, each taken at its word."""
+    written: list[Case] = []
+    intended: list[int] = []
+
+    def learn(cases: Sequence[Case], labels_N: NDArray[np.int64]) -> Logit:
+        both_N = np.concatenate([np.array(intended, dtype=np.int64), labels_N])
+        return fit_labels(lab.representation, [*written, *cases], both_N)
+
+    def begin() -> None:
+        made, meant = generate(lab)
+        written.extend(made)
+        intended.extend(meant)
+
+    run_passive(lab, learn, begin)
 
 
 @method("self-generated", "train on cases the strong model writes for each label, no weak label")

@@ -13,18 +13,22 @@ from askew.agent.conditional_logit import Array, Logit, class_columns, fit_logit
 from askew.agent.lab import Lab
 from askew.agent.representation import Representation
 from askew.evals.methods.registry import method
-from askew.evals.methods.shared import fit_labels, fit_targets, one_hot, predictor, run_passive
+from askew.evals.methods.shared import (
+    SoftLabels,
+    fit_labels,
+    fit_targets,
+    gives_probabilities,
+    one_hot,
+    predictor,
+    run_passive,
+)
 from askew.tasks.case import Case, Split
 from askew.tasks.gold import LoadedTask
 
-ALPHA = 0.5
-"""Weight of the student's own hardened prediction at the end of warm-up (0.5 for small students)."""
-WARM_UP = 0.2
-"""Share of training over which the weight rises linearly from 0."""
-STEPS = 40
-ITERATIONS_A_STEP = 4
 SURE = 0.5
 """Share of the weak labels that confident-only training keeps."""
+FOLDS = 5
+"""Parts in turn judged by a student of the others."""
 
 
 @method("passive-naive", "finetune on the weak labels of random pool cases")
@@ -33,61 +37,31 @@ def passive_naive(lab: Lab, _: LoadedTask) -> None:
     run_passive(lab, lambda cases, labels_N: fit_labels(lab.representation, cases, labels_N))
 
 
-@method("passive-confidence", "passive finetuning with the auxiliary confidence loss")
-def passive_confidence(lab: Lab, _: LoadedTask) -> None:
-    """(1−α)·CE(f, w) + α·CE(f, f̂_t), α rising linearly to its maximum (Burns et al. 2023, appendix A.4)."""
-    k = lab.task.n_options
-    run_passive(lab, lambda cases, labels_N: confident_fit(lab.representation, cases, one_hot(labels_N, k)))
-
-
-def confident_fit(representation: Representation, cases: Sequence[Case], weak_N_K: Array) -> Logit:
-    """Train with the confidence loss.
-
-    Cross-entropy is linear in its target, so the two terms are one cross-entropy against the mixture of
-    the weak label and the student's hardened prediction.
-    """
-    columns_N_K_D, variance_D = representation.columns(cases), representation.variances()
-    student: Logit | None = None
-    for step in range(STEPS):
-        alpha = ALPHA * min(1.0, step / (WARM_UP * STEPS))
-        own_N_K = weak_N_K if student is None else hardened(student.probabilities(columns_N_K_D), weak_N_K)
-        student = fit_logit(
-            columns_N_K_D,
-            (1 - alpha) * weak_N_K + alpha * own_N_K,
-            variance_D,
-            start_D=None if student is None else student.theta_D,
-            iterations=ITERATIONS_A_STEP,
-        )
-    assert student is not None
-    return student
-
-
-def hardened(p_N_K: Array, weak_N_K: Array) -> Array:
-    """f̂_t: predictions made hard with thresholds t for which the classes are as common as in the weak labels."""
-    logp_N_K = np.log(np.maximum(p_N_K, 1e-12))
-    share_K = (weak_N_K.sum(axis=0) + 0.5) / (len(weak_N_K) + 0.5 * weak_N_K.shape[1])
-    shift_K = np.zeros(p_N_K.shape[1])
-    # Shifting each class until its hardened share fits; for two classes this is a quantile threshold.
-    if len(shift_K) == 2:
-        shift_K[1] = -np.quantile(logp_N_K[:, 1] - logp_N_K[:, 0], share_K[0])
-    else:
-        for _ in range(50):
-            now_K = np.bincount((logp_N_K + shift_K).argmax(axis=1), minlength=len(shift_K)) + 0.5
-            shift_K += 0.5 * (np.log(share_K) - np.log(now_K / now_K.sum()))
-    return one_hot((logp_N_K + shift_K).argmax(axis=1), p_N_K.shape[1])
-
-
-@method("passive-confident-only", "passive finetuning on the weak labels that a first student is surest of")
+@method("passive-confident-only", "passive finetuning on the half of the weak labels that are surest")
 def passive_confident_only(lab: Lab, _: LoadedTask) -> None:
-    """Train, keep the half of the weak labels that the student finds likeliest, train again on those."""
+    """The supervisor's own confidence decides where it has any, else that of students which didn't see the label."""
+    soft = SoftLabels(lab) if gives_probabilities(lab.supervisor) else None
 
     def learn(cases: Sequence[Case], labels_N: NDArray[np.int64]) -> Logit:
-        first = predictor(lab, fit_labels(lab.representation, cases, labels_N))
-        likely_N = first(cases)[np.arange(len(cases)), labels_N]
-        kept = np.argsort(-likely_N, kind="stable")[: max(1, int(SURE * len(cases)))]
+        p_N_K = held_out(lab, cases, labels_N) if soft is None else soft(cases)
+        sure_N = p_N_K[np.arange(len(cases)), labels_N]
+        kept = np.argsort(-sure_N, kind="stable")[: max(1, int(SURE * len(cases)))]
         return fit_labels(lab.representation, [cases[int(i)] for i in kept], labels_N[kept])
 
     run_passive(lab, learn)
+
+
+def held_out(lab: Lab, cases: Sequence[Case], labels_N: NDArray[np.int64]) -> Array:
+    """p_N_K of each case by a student trained on the labels of the other parts of :data:`FOLDS`."""
+    fold_N = np.arange(len(cases)) % FOLDS
+    p_N_K = np.full((len(cases), lab.task.n_options), 1 / lab.task.n_options)
+    for fold in range(FOLDS if len(cases) > 1 else 0):
+        seen = [case for case, where in zip(cases, fold_N, strict=True) if where != fold]
+        asked = [case for case, where in zip(cases, fold_N, strict=True) if where == fold]
+        if seen and asked:
+            student = fit_labels(lab.representation, seen, labels_N[fold_N != fold])
+            p_N_K[fold_N == fold] = predictor(lab, student)(asked)
+    return p_N_K
 
 
 @method("passive-bootstrap", "passive finetuning through intermediate students (early exits of the strong model)")

@@ -6,10 +6,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from askew.agent.lab import Lab
+from askew.agent.supervisors.base import Supervisor
+from askew.errors import InputError
 from askew.registry import Registry
 from askew.tasks.gold import LoadedTask
 
 Run = Callable[[Lab, LoadedTask], None]
+Needs = Callable[[Supervisor], str | None]
+"""What a method needs and the supervisor lacks, in words that fit after "needs"; ``None`` where nothing is lacking."""
+
+
+class NotApplicableError(InputError):
+    """The method can't be run with this supervisor or without a package. A bench leaves the cell out and says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,17 +27,27 @@ class Method:
     description: str
     run: Run
     reference: bool = False
+    needs: Needs = lambda _: None
 
 
 METHODS: Registry[Method] = Registry("method")
 """In the order in which tables show them."""
 
 
-def method(name: str, description: str, *, reference: bool = False) -> Callable[[Run], Run]:
+def method(
+    name: str, description: str, *, reference: bool = False, needs: Needs = lambda _: None
+) -> Callable[[Run], Run]:
     """Add the decorated function to ``METHODS``."""
 
     def add(run: Run) -> Run:
-        METHODS.add(name, Method(description, run, reference))
+        METHODS.add(name, Method(description, run, reference, needs))
         return run
 
     return add
+
+
+def check_method(name: str, supervisor: Supervisor, spec: str) -> None:
+    """Raise ``NotApplicableError`` where the method needs what the supervisor ``spec`` (or this machine) hasn't got."""
+    lacking = METHODS[name].needs(supervisor)
+    if lacking is not None:
+        raise NotApplicableError(f"method {name!r} with supervisor {spec!r} needs {lacking}.")

@@ -8,8 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from askew.agent.conditional_logit import Array, Logit, fit_logit
-from askew.agent.lab import PREDICTED, Lab, case_data
+from askew.agent.journal import Data
+from askew.agent.lab import PREDICTED, Lab, case_data, rounded
 from askew.agent.representation import Representation
+from askew.agent.supervisors.base import Supervisor
+from askew.errors import SupervisorError
 from askew.seeds import stream
 from askew.tasks.case import Case, Split
 
@@ -40,9 +43,13 @@ def ask_plainly(lab: Lab, cases: Sequence[Case]) -> list[tuple[Case, int | None]
     return list(zip(cases, lab.ask(experiments), strict=True))
 
 
-def run_passive(lab: Lab, learn: Learn) -> None:
-    """Ask random pool cases round by round, each time training a student on all the answers so far."""
+def run_passive(lab: Lab, learn: Learn, begin: Callable[[], None] = lambda: None) -> None:
+    """Ask random pool cases round by round, each time training a student on all the answers so far.
+
+    ``begin`` is called once before anything is asked.
+    """
     lab.start()
+    begin()
     cases: list[Case] = []
     labels: list[int] = []
     queue = random_pool(lab)
@@ -55,6 +62,47 @@ def run_passive(lab: Lab, learn: Learn) -> None:
                 labels.append(weak)
         publish(lab, learn(cases, np.array(labels, dtype=np.int64)))
     lab.finish("the budget is spent")
+
+
+def gives_probabilities(supervisor: Supervisor) -> bool:
+    """Whether the supervisor can say how sure it is: a callable ``probabilities(cases)`` that gives p_N_K."""
+    return callable(getattr(supervisor, "probabilities", None))
+
+
+def needs_probabilities(supervisor: Supervisor) -> str | None:
+    """What is lacking where a supervisor gives answers alone."""
+    if gives_probabilities(supervisor):
+        return None
+    return "one that gives probabilities: model:NAME, or a plugin with a method 'probabilities'"
+
+
+class SoftLabels:
+    """p_N_K of the supervisor on cases it has answered, recorded like its answers."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+        self._known: dict[str, list[float]] = {}
+
+    def __call__(self, cases: Sequence[Case]) -> Array:
+        """p_N_K of the cases. Raises ``SupervisorError`` on what can't be probabilities."""
+        fresh = [case for case in cases if case.id not in self._known]
+
+        def compute() -> Data:
+            p_N_K = np.asarray(self._lab.supervisor.probabilities(fresh), dtype=np.float64)  # type: ignore[attr-defined]
+            expected = (len(fresh), self._lab.task.n_options)
+            if p_N_K.shape != expected or not np.allclose(p_N_K.sum(axis=1), 1, atol=1e-3) or (p_N_K < 0).any():
+                raise SupervisorError(
+                    f"the supervisor {self._lab.settings.supervisor} gave probabilities of shape {p_N_K.shape}: "
+                    f"expected {expected}, every row at least 0 and summing to 1."
+                )
+            return {"probabilities": rounded(p_N_K)}
+
+        if fresh:
+            recorded = self._lab.journal.fact("soft-labels", compute)["probabilities"]
+            self._known |= dict(zip((case.id for case in fresh), recorded, strict=True))
+        p_N_K = np.array([self._known[case.id] for case in cases]).reshape(-1, self._lab.task.n_options)
+        normalised: Array = p_N_K / p_N_K.sum(axis=1, keepdims=True)
+        return normalised
 
 
 def one_hot(labels_N: NDArray[np.int64], k: int) -> Array:

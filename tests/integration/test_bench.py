@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from conftest import ScriptedModel, embed, rows
 
@@ -13,15 +14,26 @@ from askew.agent.config import Settings
 from askew.agent.journal import read_events
 from askew.agent.representation import Representation
 from askew.agent.supervisors.column import ColumnSupervisor
+from askew.agent.supervisors.resolve import resolve_supervisor
 from askew.errors import InputError
 from askew.evals import bench
 from askew.evals.compare import compare
 from askew.evals.grade import grade
 from askew.evals.methods import METHODS
+from askew.evals.methods.registry import NotApplicableError
 from askew.evals.protocol import run_method, write_config
+from askew.evals.workers import Workers
+from askew.tasks.case import Case
 from askew.tasks.load import load_task
 
 ALL = [name for name in METHODS if name != "scientific"]
+
+
+class Sure(ColumnSupervisor):
+    """A recorded rater who also says how sure it is."""
+
+    def probabilities(self, cases: Sequence[Case]) -> np.ndarray:
+        return np.array([[0.2, 0.8] if label else [0.9, 0.1] for label in self.label(cases)])
 
 
 class Bench:
@@ -32,7 +44,9 @@ class Bench:
         self.loaded = load_task(settings.task, settings.seed)
         self.model = ScriptedModel()
         self.representation = Representation(self.loaded.task, self.model, cache)
-        self.supervisor = ColumnSupervisor(self.loaded.task, "kim")
+        kind, _, rater = settings.supervisor.partition(":")
+        sure = Sure(self.loaded.task, rater) if kind == "sure" else None
+        self.supervisor = sure or resolve_supervisor(settings.supervisor, self.loaded.task, settings)
         self.embedder = type("Embedder", (), {"embed": staticmethod(embed)})()
 
 
@@ -40,7 +54,8 @@ class Bench:
 def settings(cases_file: Callable[..., Path]) -> Settings:
     made = rows()
     for row in made:
-        row["weak"] = {"kim": int("!" in str(row["text"]) or "warm" in str(row["text"]))}
+        kim = int("!" in str(row["text"]) or "warm" in str(row["text"]))
+        row["weak"] = {"kim": kim, "ann": row["gold"], "lee": row["gold"] if kim else None}
     return Settings(
         task=str(cases_file(made)),
         supervisor="column:kim",
@@ -60,23 +75,48 @@ def run(settings: Settings, method: str, tmp_path: Path) -> Path:
     return folder
 
 
+SEVERAL = ["passive-majority", "passive-dawid-skene", "passive-glad"]
+
+
 def test_every_method_runs_spends_no_more_than_its_budget_and_is_comparable(settings: Settings, tmp_path: Path) -> None:
-    graded = [grade(run(settings, name, tmp_path)) for name in METHODS]
+    settings = settings.model_copy(update={"supervisor": "sure:kim"})
+    fit = [name for name in METHODS if name not in SEVERAL]
+    graded = [grade(run(settings, name, tmp_path)) for name in fit]
     comparison = compare(graded)
-    assert list(comparison["methods"]) == list(METHODS)
+    assert list(comparison["methods"]) == fit
     for name, row in comparison["methods"].items():
         assert row["queries"] <= settings.budget, name
     asking = [name for name in ALL if name.startswith("passive") or METHODS[name].description.startswith("active")]
-    assert len(asking) == 13
+    asking = [name for name in asking if name not in SEVERAL]
+    assert len(asking) == 19
     assert all(comparison["methods"][name]["queries"] == settings.budget for name in asking)
     assert comparison["methods"]["passive-naive"]["agreement"]["weak_right"] is not None
     assert comparison["labels_to_passive"]["passive-naive"] is not None
 
 
 @pytest.mark.parametrize(
-    "name", ["uncertainty", "batchbald", "badge", "passive-bootstrap", "few-shot", "self-generated"]
+    "name",
+    [
+        "uncertainty",
+        "batchbald",
+        "badge",
+        "typical",
+        "passive-bootstrap",
+        "passive-confidence",
+        "passive-early-stop",
+        "passive-soft",
+        "passive-cleaned",
+        "few-shot",
+        "instructed",
+        "self-generated",
+        "self-generated-passive",
+        "coherence",
+        *SEVERAL,
+    ],
 )
 def test_a_baseline_resumes_to_the_same_log(settings: Settings, tmp_path: Path, name: str) -> None:
+    supervisor = "column:kim+ann+lee" if name in SEVERAL else "sure:kim"
+    settings = settings.model_copy(update={"supervisor": supervisor})
     folder = run(settings, name, tmp_path)
     whole = (folder / "events.jsonl").read_bytes()
     lines = whole.splitlines(keepends=True)
@@ -103,12 +143,12 @@ def test_a_bench_reports_a_failed_cell_runs_the_others_and_continues(
         settings={"budget": 20, "rounds": 2, "student": "scripted"},
         grid=[bench.Grid(task=settings.task, supervisors=["column:kim"])],
     )  # fmt: skip
-    failures = bench.run_suite(suite, tmp_path / "out", 1, lambda _: None)
+    failures = bench.run_suite(suite, tmp_path / "out", Workers(), lambda _: None).failures
     assert [(f["method"], f["seed"]) for f in failures] == [("badge", "0"), ("badge", "1")]
     assert "out of luck" in failures[0]["error"]
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "out").rglob("passive-naive-s*/events.jsonl")}
     broken["on"] = False
-    assert bench.run_suite(suite, tmp_path / "out", 1, lambda _: None) == []
+    assert bench.run_suite(suite, tmp_path / "out", Workers(), lambda _: None).failures == []
     assert {p: p.stat().st_mtime_ns for p in before} == before
     ((comparison, runs),) = bench.grade_suite(tmp_path / "out")
     assert len(runs) == 8
@@ -131,3 +171,24 @@ def test_events_of_a_baseline_name_no_hypothesis(settings: Settings, tmp_path: P
     kinds = {event.kind for event in read_events(run(settings, "epig", tmp_path))}
     assert "hypothesis-born" not in kinds
     assert {"experiment", "answer", "training", "prediction", "run-finished"} <= kinds
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+def test_several_raters_are_paid_one_by_one(settings: Settings, tmp_path: Path, name: str) -> None:
+    settings = settings.model_copy(update={"supervisor": "column:kim+ann+lee"})
+    events = list(read_events(run(settings, name, tmp_path)))
+    asked = [event.data for event in events if event.kind == "experiment"]
+    assert sum(event.kind == "answer" for event in events) == settings.budget == len(asked)
+    assert {e["rater"] for e in asked} == {"kim", "ann", "lee"}
+    pairs = {(e["case"]["id"], e["rater"]) for e in asked}
+    assert len(pairs) == settings.budget
+    assert len({case for case, _ in pairs}) == -(-settings.budget // 3)
+
+
+@pytest.mark.parametrize(("name", "needs"), [("passive-glad", "several labellers"), ("passive-soft", "probabilities")])
+def test_a_method_that_the_supervisor_cannot_serve_says_what_it_needs(
+    settings: Settings, tmp_path: Path, name: str, needs: str
+) -> None:
+    with pytest.raises(NotApplicableError, match=needs):
+        run(settings, name, tmp_path)
+    assert not (tmp_path / name / "events.jsonl").exists()

@@ -1,0 +1,114 @@
+"""Passive finetuning with other losses than cross-entropy, on hard or soft labels, and with early stopping."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import softmax
+
+from askew.agent.conditional_logit import Array
+from askew.agent.lab import Lab
+from askew.evals.methods.registry import method
+from askew.evals.methods.shared import Predict, SoftLabels, fit_targets, needs_probabilities, one_hot, run_passive
+from askew.seeds import stream
+from askew.tasks.case import Case
+from askew.tasks.gold import LoadedTask
+
+if TYPE_CHECKING:
+    from askew.evals.methods.losses import Loss
+
+ALPHA_LARGE, ALPHA_SMALL = 0.75, 0.5
+LARGE = 1_000_000_000
+"""Parameters from which a student counts as large (the paper doesn't say how large its own large ones are)."""
+ALPHA_ENTROPY = 0.75
+HELD_OUT = 0.2
+"""Share of the weak labels that early stopping keeps to stop by; they are part of the budget."""
+
+
+def alpha_max(lab: Lab) -> float:
+    """Largest weight of the student's own opinion: 0.75 for large students, 0.5 otherwise (Burns et al. 2023)."""
+    return ALPHA_LARGE if getattr(lab.model, "parameters", 0) >= LARGE else ALPHA_SMALL
+
+
+def loss_of(lab: Lab) -> Loss:
+    """The loss by which the run's method trains."""
+    from askew.evals.methods import losses
+
+    return {
+        "passive-confidence": losses.confidence(alpha_max(lab)),
+        "passive-logconf": losses.confidence(ALPHA_SMALL, losses.REPLICATION_WARM_UP),
+        "passive-entropy": losses.low_entropy(ALPHA_ENTROPY),
+        "passive-kl": losses.divergence,
+        "passive-early-stop": losses.weak_only,
+    }[lab.settings.method]
+
+
+def student(lab: Lab, cases: Sequence[Case], targets_N_K: Array, held: int = 0) -> Predict:
+    """The student trained by mini-batches with the method's loss; the last ``held`` cases are only stopped by."""
+    from askew.evals.methods.gradient import HeldOut, train
+
+    columns_N_K_D = lab.representation.columns(cases)
+    seen = len(cases) - held
+    held_out = HeldOut(columns_N_K_D[seen:], targets_N_K[seen:].argmax(axis=1)) if held else None
+    rng = stream(lab.settings.seed, "mini-batches", lab.settings.method, str(lab.journal.round))
+    theta_D = train(
+        columns_N_K_D[:seen], targets_N_K[:seen], lab.representation.variances(), loss_of(lab), rng, held_out
+    )
+    return lambda asked: np.asarray(softmax(lab.representation.columns(asked) @ theta_D, axis=1))
+
+
+def _on_hard_labels(lab: Lab, held: Callable[[int], int] = lambda _: 0) -> None:
+    def learn(cases: Sequence[Case], labels_N: NDArray[np.int64]) -> Predict:
+        return student(lab, cases, one_hot(labels_N, lab.task.n_options), held(len(cases)))
+
+    run_passive(lab, learn)
+
+
+@method("passive-confidence", "passive finetuning with the auxiliary confidence loss")
+def passive_confidence(lab: Lab, _: LoadedTask) -> None:
+    """As the paper has it: warm-up over the first 20% of training, thresholds chosen for every batch."""
+    _on_hard_labels(lab)
+
+
+@method("passive-logconf", "the confidence loss as the open reimplementation has it, without its jump")
+def passive_logconf(lab: Lab, _: LoadedTask) -> None:
+    """Warm-up over 10% and weight 0.5, as in ``openai/weak-to-strong``; the weight doesn't jump afterwards."""
+    _on_hard_labels(lab)
+
+
+@method("passive-entropy", "passive finetuning with a reward for being sure")
+def passive_entropy(lab: Lab, _: LoadedTask) -> None:
+    """The student's entropy in the place of its own hardened label (``EleutherAI/w2s``)."""
+    _on_hard_labels(lab)
+
+
+@method("passive-early-stop", "passive finetuning, stopped where held-out weak labels are predicted best")
+def passive_early_stop(lab: Lab, _: LoadedTask) -> None:
+    """A fifth of the answers is kept apart; what is learned after they are predicted best is dropped."""
+    # The cases were asked in random order, so the last ones are a random part.
+    _on_hard_labels(lab, lambda n: max(0, min(int(np.ceil(HELD_OUT * n)), n - 1)))
+
+
+@method(
+    "passive-soft",
+    "passive finetuning on the supervisor's probabilities instead of its answers",
+    needs=needs_probabilities,
+)
+def passive_soft(lab: Lab, _: LoadedTask) -> None:
+    """Soft labels, fitted like hard ones. A soft label costs as much as an answer."""
+    soft = SoftLabels(lab)
+    run_passive(lab, lambda cases, _: fit_targets(lab.representation, cases, soft(cases)))
+
+
+@method(
+    "passive-kl",
+    "passive finetuning on soft labels by Kullback-Leibler divergence, in mini-batches",
+    needs=needs_probabilities,
+)
+def passive_kl(lab: Lab, _: LoadedTask) -> None:
+    """KL(f_weak ‖ f): up to its optimiser the same student as passive-soft, as theory says it should be."""
+    soft = SoftLabels(lab)
+    run_passive(lab, lambda cases, _: student(lab, cases, soft(cases)))

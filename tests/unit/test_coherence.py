@@ -1,0 +1,53 @@
+"""Internal coherence maximisation on features whose classes are known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from askew.agent.conditional_logit import class_columns
+from askew.evals.methods.coherence import Search
+
+
+def problem(k: int, n: int = 240, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Columns with one strong direction a class, the classes, and an opinion that is right 65% of the time."""
+    rng = np.random.default_rng(seed)
+    truth = rng.permutation(np.arange(n) % k)
+    features = rng.standard_normal((n, 12))
+    features[:, :k] += 3.0 * np.eye(k)[truth]
+    said = np.where(rng.random(n) < 0.65, truth, (truth + 1) % k)
+    return class_columns(features - features.mean(0), k), truth, 0.5 * np.eye(k)[said]
+
+
+@pytest.mark.parametrize("k", [2, 3])
+def test_labels_that_cohere_are_righter_than_the_opinion_they_began_with(k: int) -> None:
+    columns, truth, opinion = problem(k)
+    search = Search.over(columns, np.full(columns.shape[2], 0.05), opinion)
+    labels = search.run(np.random.default_rng(0))
+    assert (labels == truth).mean() > 0.9 > (opinion.argmax(axis=1) == truth).mean() + 0.15
+    assert np.bincount(labels, minlength=k).min() > 240 / k * 0.7
+
+
+def test_leaving_one_out_is_what_refitting_without_it_gives() -> None:
+    columns, truth, opinion = problem(3, 30)
+    variance = np.full(columns.shape[2], 0.05)
+    search = Search.over(columns, variance, np.zeros_like(opinion))
+    for case, label in enumerate(truth[:20]):  # the rest stays undecided
+        search.set(case, int(label))
+    target = np.where(np.arange(30)[:, None] < 20, np.eye(3)[truth] - 1 / 3, 0.0)
+    for left in (0, 7, 25):
+        keep = np.arange(30) != left
+        a = np.einsum("nkd,nke->de", columns[keep], columns[keep]) + np.diag(1 / variance)
+        theta = np.linalg.solve(a, np.einsum("nkd,nk->d", columns[keep], target[keep]))
+        expected = 6.0 * columns[left] @ theta
+        got = search.log_probabilities(np.array([left]))[0]
+        assert np.allclose(got - got[0], expected - expected[0])
+
+
+def test_all_labels_alike_is_not_coherent() -> None:
+    columns, truth, opinion = problem(2)
+    both = [Search.over(columns, np.full(columns.shape[2], 0.05), opinion) for _ in range(2)]
+    for case, label in enumerate(truth):
+        both[0].set(case, int(label))
+        both[1].set(case, 0)
+    assert both[0].coherence() > both[1].coherence()
