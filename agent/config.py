@@ -39,6 +39,8 @@ class Settings(BaseModel):
     finetune: dict[str, Any] = Field(default_factory=dict)
     """How it is finetuned, where that differs from :class:`Recipe`: r, epochs, learning_rate, …"""
     backend: Literal["local", "vllm"] = "local"
+    reasoner: str = "auto"
+    """Who samples chains: the student with the shipped warm-up ("auto"), "prompts" alone, or an adapter's folder."""
     pool_size: Positive | None = None
     """At most so many pool cases, for quick looks; all by default."""
     test_size: Positive | None = None

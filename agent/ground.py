@@ -68,8 +68,8 @@ class Grounder:
         for s, grounding in enumerate(groundings):
             deviation_N_J = self._deviations(grounding, cases)
             if deviation_N_J.shape[1] == 1:
-                # A measure of the text speaks for one option; measures of the options speak for themselves.
-                effects_N_K_S[:, :, s] = deviation_N_J * (np.eye(k)[grounding.option] - 1.0 / k)
+                # More than usual in the text speaks for one option, less for none; options speak for themselves.
+                effects_N_K_S[:, :, s] = np.maximum(deviation_N_J, 0.0) * (np.eye(k)[grounding.option] - 1.0 / k)
             else:
                 effects_N_K_S[:, :, s] = (deviation_N_J - deviation_N_J.mean(axis=1, keepdims=True)) / 2
         return effects_N_K_S

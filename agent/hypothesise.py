@@ -15,6 +15,8 @@ from askew.prompts.loader import load_prompt
 from askew.tasks.case import Case, Task
 from askew.tasks.text import LETTERS
 
+PROMPT, SHORT_PROMPT = "chain", "chain_short"
+"""With examples, for models that only follow instructions; without, for those that were warmed up."""
 MAX_TOKENS = 72
 LONGEST_TEXT = 1200
 """Characters of a case that a chain is shown; chains about longer texts see their beginning."""
@@ -68,10 +70,10 @@ def informative_cases(truth_N_K: Array, weak_N_K: Array, n: int, rng: np.random.
 
 
 def sample_chains(
-    model: LanguageModel, task: Task, cases: Sequence[Case], n: int, temperature: float, seed: int
+    model: LanguageModel, prompt_id: str, task: Task, cases: Sequence[Case], n: int, temperature: float, seed: int
 ) -> list[Chain]:
     """``n`` chains for each case, structured by a grammar, in the order of the cases."""
-    prompt = load_prompt("chain")
+    prompt = load_prompt(prompt_id)
     texts = [
         prompt.render(
             noun=task.noun,

@@ -34,6 +34,8 @@ class Lab:
     folder: Path
     say: Callable[[str], None] = lambda _: None
     """Where progress goes, for a person who watches."""
+    warmed: Callable[[], LanguageModel | None] = lambda: None
+    """The student taught to ground its steps; none where prompts alone have to do."""
     labels_used: int = 0
 
     def start(self) -> None:

@@ -25,7 +25,7 @@ from askew.agent.design import (
     without_noise,
 )
 from askew.agent.ground import Grounder
-from askew.agent.hypothesise import Chain, informative_cases, sample_chains
+from askew.agent.hypothesise import PROMPT, SHORT_PROMPT, Chain, informative_cases, sample_chains
 from askew.agent.journal import Data
 from askew.agent.lab import PREDICTED, Lab
 from askew.agent.learners.student import due, retrain
@@ -85,7 +85,7 @@ def scientific(lab: Lab, controls: Controls = FULL) -> None:
 # -- step 1 and 2: hypothesise and cluster -----------------------------------------------------------
 
 
-def hypothesise(lab: Lab, notebook: Notebook) -> list[SubjectCluster]:
+def hypothesise(lab: Lab, notebook: Notebook, controls: Controls) -> list[SubjectCluster]:
     """Sample chains on informative cases and cluster their steps; all of it is logged."""
     settings, journal = lab.settings, lab.journal
     pool = lab.task.split(Split.POOL)
@@ -98,8 +98,10 @@ def hypothesise(lab: Lab, notebook: Notebook) -> list[SubjectCluster]:
 
     def sampled() -> list[Chain]:
         with lab.stage("chains"):
+            warmed = lab.warmed() if controls.warm else None
             return sample_chains(
-                lab.model,
+                lab.model if warmed is None else warmed,
+                PROMPT if warmed is None else SHORT_PROMPT,
                 lab.task,
                 [pool[index] for index in chosen],
                 settings.chains_per_case,
@@ -126,7 +128,7 @@ def proposals(lab: Lab, notebook: Notebook, controls: Controls) -> list[Proposal
     """Proposals for sets: subjects on which the model is torn, or that come up in several cases."""
     if not controls.chains:
         return enumerated(notebook.grounder) if lab.journal.round == 1 else []
-    clusters = hypothesise(lab, notebook)
+    clusters = hypothesise(lab, notebook, controls)
     cases = {case.id: case for case in lab.task.cases}
     worth = [cluster for cluster in clusters if cluster.torn or len(cluster.cases) > 1]
     if not controls.clusters:
@@ -280,14 +282,18 @@ def update(lab: Lab, notebook: Notebook, controls: Controls) -> None:
         notebook.learn()
         if controls.mistakes:
             notebook.update_beliefs()
-            cases = notebook.answered()
-            answered_L_K = np.eye(lab.task.n_options)[notebook.weak_labels()]
-            expected_L_K = notebook.expected_answers(cases)
-            form_sets(
-                lab, notebook, from_surprises(notebook.grounder, cases, answered_L_K, expected_L_K, notebook.groundings)
-            )
+            form_sets(lab, notebook, surprises(lab, notebook))
             notebook.learn()
     log_beliefs(lab, notebook)
+
+
+def surprises(lab: Lab, notebook: Notebook) -> list[Proposal]:
+    """What would explain the answers that the sets don't, but for what was given up already."""
+    distinct, answered = notebook.distinct(), notebook.answered()
+    cases = [answered[index] for index in distinct]
+    answered_L_K = np.eye(lab.task.n_options)[notebook.weak_labels()][distinct]
+    known = [*notebook.groundings, *notebook.given_up]
+    return from_surprises(notebook.grounder, cases, answered_L_K, notebook.expected_answers(cases), known)
 
 
 # -- step 7: retrain and publish ---------------------------------------------------------------------

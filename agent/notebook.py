@@ -58,6 +58,8 @@ class Notebook:
     """Σ log q_h(w) of predictions made before each answer, by set: what e-values are made of."""
     origins: dict[str, Case] = field(default_factory=dict)
     """The case of which an edit was made, by the edit's id: an edit changes one thing, and that is not the truth."""
+    given_up: list[Grounding] = field(default_factory=list)
+    """Measures of the sets that were killed."""
     mattering: dict[str, Mattering] = field(default_factory=dict)
     """What is believed of each set's subject, by set, from the joint posterior."""
     competence: float = 1.0
@@ -77,6 +79,10 @@ class Notebook:
     def answered(self) -> list[Case]:
         """The cases that the supervisor answered with a label, in the order they were asked."""
         return [self.asked[case_id].case for case_id, weak in self.answers.items() if weak is not None]
+
+    def distinct(self) -> list[int]:
+        """Indices into :meth:`answered` of the cases that are no edits: edits of one case are not independent of it."""
+        return [index for index, case in enumerate(self.answered()) if case.id not in self.origins]
 
     def weak_labels(self) -> list[int]:
         """The labels of :meth:`answered`."""
@@ -280,6 +286,7 @@ class Notebook:
     def forget(self, hypothesis_set: HypothesisSet) -> None:
         """Give a set up."""
         self.sets.remove(hypothesis_set)
+        self.given_up.append(hypothesis_set.grounding)
         for by_set in (self.beliefs, self.scores, self.mattering):
             by_set.pop(hypothesis_set.id, None)
         self.learn()

@@ -136,6 +136,8 @@ def run_trial(cells: Sequence[Settings], out: Path) -> list[Report]:
         return [report(settings, error) for settings in cells]
     # The same chains for every supervisor of a task and seed: what is sampled does not depend on whom it is about.
     workbench.model = Remembering(workbench.model, _SAMPLES)
+    if workbench.warmed is not None:
+        workbench.warmed = Remembering(workbench.warmed, _SAMPLES)
     reports = []
     for settings in cells:
         folder = cell_folder(out, settings)

@@ -17,6 +17,7 @@ from askew.agent.models.base import LanguageModel
 from askew.agent.models.embedder import Embedder
 from askew.agent.models.pull import model_folder
 from askew.agent.models.vectors import VectorCache
+from askew.agent.reasoner import adapter_of, load_warmed
 from askew.agent.representation import Representation
 from askew.agent.supervisors.base import Supervisor
 from askew.agent.supervisors.desk import Desk
@@ -61,6 +62,16 @@ class Workbench:
     def model(self) -> LanguageModel:
         """The strong student."""
         return load_model(self.settings)
+
+    @cached_property
+    def warmed(self) -> LanguageModel | None:
+        """The student taught to ground its steps, if this run uses one."""
+        adapter = adapter_of(self.settings)
+        return (
+            None
+            if adapter is None
+            else load_warmed(model_folder(self.settings.student), adapter, self.settings.student)
+        )
 
     @cached_property
     def embedder(self) -> Embedder:
@@ -199,6 +210,7 @@ def run_method(settings: Settings, folder: Path, bench: Workbench, say: Say) -> 
             journal=journal,
             folder=folder,
             say=say,
+            warmed=lambda: bench.warmed,
         )
         with journal.timed("method"):
             METHODS[settings.method].run(lab, bench.loaded)

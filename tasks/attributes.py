@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from askew.registry import Registry
 from askew.tasks.case import Attribute, Case
@@ -279,11 +280,15 @@ def _raising(value: Callable[[str], float], edit: Edit | None) -> Edit | None:
     return checked
 
 
+def lexicon() -> dict[str, dict[str, Any]]:
+    """The entries of lexicons.toml: by name, a description, phrases, and perhaps a harmless edit."""
+    return tomllib.loads(Path(__file__).with_name("lexicons.toml").read_text(encoding="utf-8"))
+
+
 def _lexicon_attributes() -> list[TextAttribute]:
     """One attribute for each entry of lexicons.toml: how many of its phrases occur."""
     attributes = []
-    file = Path(__file__).with_name("lexicons.toml")
-    for name, entry in tomllib.loads(file.read_text(encoding="utf-8")).items():
+    for name, entry in lexicon().items():
         edit: Edit | None = None
         if "opening" in entry:
             edit = opening(entry["opening"])

@@ -55,6 +55,9 @@ def run(
     retrain_every: Annotated[int | None, typer.Option(help="Rounds between two trainings (lora, full).")] = None,
     backend: Annotated[str | None, typer.Option(help="local or vllm.")] = None,
     chains: Annotated[int | None, typer.Option(help="Chains of thought sampled each round.")] = None,
+    reasoner: Annotated[
+        str | None, typer.Option(help="Who samples them: auto, prompts, or a folder that askew warmup made.")
+    ] = None,
     written_first: Annotated[int | None, typer.Option(help="Cases the strong model writes before it asks.")] = None,
     written: Annotated[int | None, typer.Option(help="Cases the strong model writes each round.")] = None,
     out: Annotated[Path | None, typer.Option(help="The run folder; by default a new one under runs/.")] = None,
@@ -73,9 +76,9 @@ def run(
 
     given = {
         "task": task, "supervisor": supervisor, "student": student, "method": method, "budget": budget,
-        "rounds": rounds, "seed": seed, "learner": learner,
-        "retrain_every": retrain_every, "backend": backend, "chains": chains, "written_first": written_first,
-        "written": written,
+        "rounds": rounds, "seed": seed, "learner": learner, "chains_first": chains,
+        "retrain_every": retrain_every, "backend": backend, "chains": chains, "reasoner": reasoner,
+        "written_first": written_first, "written": written,
     }  # fmt: skip
     run_command(read_settings(config, given), out, with_)
 
@@ -119,7 +122,9 @@ def inspect(
 
 @app.command()
 def bench(
-    suite: Annotated[str, typer.Argument(metavar="SUITE", help="quick, full, or a TOML file with a grid.")],
+    suite: Annotated[
+        str, typer.Argument(metavar="SUITE", help="quick, full, recovery, controls, or a TOML file with a grid.")
+    ],
     out: Annotated[Path | None, typer.Option(help="Where the runs go; by default runs/bench-SUITE.")] = None,
     json_: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the results here.")] = None,
     resume_: Annotated[bool, typer.Option("--resume", help="Continue what is in the folder already.")] = False,
@@ -133,6 +138,20 @@ def bench(
     from askew.agent.cli.benching import bench_command
 
     bench_command(suite, out, json_, resume_, workers, threads, gpus, seeds, methods)
+
+
+@app.command()
+def warmup(
+    student: Annotated[str, typer.Argument(metavar="MODEL", help="A built-in model or a folder.")] = "smollm2-135m",
+    out: Annotated[Path, typer.Option(help="Where the adapter goes.")] = Path("runs/reasoner"),
+    traces: Annotated[int, typer.Option(min=1, help="Chains of thought to learn from.")] = 1500,
+    seed: Annotated[int, typer.Option(min=0, help="Everything random derives from it.")] = 0,
+    measure: Annotated[bool, typer.Option("--measure", help="Only measure the adapter that is there.")] = False,
+) -> None:
+    """Teach a small model to ground its chains of thought in the case, on generated traces."""
+    from askew.agent.cli.warming import warmup_command
+
+    warmup_command(student, out, traces, seed, measure)
 
 
 @app.command()

@@ -34,7 +34,7 @@ class World:
         unasked = fit_unasked(self.columns[:0], self.opinion[:0], nothing, self.variance_D)
         weak_L = self.weak_N[:labels]
         trust = trust_in(unasked.of(self.columns[:labels], self.opinion[:labels]), weak_L)
-        answers = Heard(self.columns[:labels], weak_L, known_liking * self.effects[:labels])
+        answers = Heard(self.columns[:labels], weak_L, known_liking * self.effects[:labels], np.ones(labels))
         return hear(unasked, trust, answers, Pool(self.columns, self.opinion), self.variance_D, balanced=True)
 
     def accuracy(self, truth: Truth) -> float:

@@ -1,0 +1,53 @@
+"""Who samples the chains of thought: the student with a warm-up adapter where there is one for it, or prompts alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from askew.agent.config import Settings
+from askew.agent.models.base import LanguageModel
+from askew.errors import InputError
+from askew.packages import cache_folder
+
+ADAPTERS = Path(__file__).parent / "adapters"
+"""Adapters that are shipped, by the name of the model they belong to."""
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
+
+
+def adapter_of(settings: Settings) -> Path | None:
+    """The warm-up adapter that a run uses, or ``None`` for prompts alone.
+
+    By default the shipped one, if the student has one, is served in this process, and is not finetuned on the way.
+    Raises ``InputError`` for a folder without an adapter.
+    """
+    if settings.reasoner == "prompts":
+        return None
+    if settings.reasoner != "auto":
+        folder = Path(settings.reasoner)
+        if not (folder / ADAPTER_WEIGHTS).is_file():
+            raise InputError(
+                f"reasoner {settings.reasoner!r}: no {ADAPTER_WEIGHTS} in that folder. Expected 'auto', 'prompts', "
+                "or a folder that 'askew warmup' made."
+            )
+        if settings.backend != "local":
+            raise InputError("a warm-up adapter is merged in this process: use --backend local, or --reasoner prompts.")
+        return folder
+    shipped = ADAPTERS / settings.student
+    usable = settings.backend == "local" and settings.learner == "probe"
+    return shipped if usable and (shipped / ADAPTER_WEIGHTS).is_file() else None
+
+
+def load_warmed(base: Path, adapter: Path, name: str) -> LanguageModel:
+    """The model in ``base`` with the adapter merged into it; merged once and kept in the cache folder."""
+    from askew.agent.learners.saving import CARD, merge_adapter, read_card
+    from askew.agent.models.local import LocalModel, weights_fingerprint
+
+    card = read_card(adapter, verify=True)
+    if card["base_fingerprint"] != weights_fingerprint(base):
+        raise InputError(
+            f"the warm-up adapter in {adapter} was made for other weights than {name} has: run askew warmup."
+        )
+    merged = cache_folder() / "reasoners" / card["files"][ADAPTER_WEIGHTS][:16]
+    if not (merged / CARD).is_file():
+        merge_adapter(base, adapter, merged)
+    return LocalModel(f"{name}+warm-up", merged)
