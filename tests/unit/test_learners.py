@@ -248,5 +248,7 @@ def test_a_job_that_fails_says_why(llama: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no accelerate configuration"):
         launch(tmp_path, tmp_path / "none.yaml")
     folder = write_job(tmp_path / "job", Job(base=llama, words=(" good film", " good")), examples())
-    with pytest.raises(RunError, match="begin with the same token"):
-        launch(folder, None, ["--cpu", "--num_processes", "1", "--num_machines", "1"])
+    with pytest.raises(InputError, match="begin with the same token"):
+        run_job(folder)
+    with pytest.raises(RunError, match="no-such-option"):
+        launch(folder, None, ["--no-such-option"])
