@@ -38,6 +38,8 @@ class Settings(BaseModel):
     """With lora or full: rounds between two trainings; the last round ends with one. Between, heads learn."""
     finetune: dict[str, Any] = Field(default_factory=dict)
     """How it is finetuned, where that differs from :class:`Recipe`: r, epochs, learning_rate, …"""
+    accelerate: str | None = None
+    """A configuration file of accelerate, to finetune on several devices (FSDP); by default in this process."""
     backend: Literal["local", "vllm"] = "local"
     reasoner: str = "auto"
     """Who samples chains: the student with the shipped warm-up ("auto"), "prompts" alone, or an adapter's folder."""

@@ -198,6 +198,9 @@ def run_method(settings: Settings, folder: Path, bench: Workbench, say: Say) -> 
     Raises ``NotApplicableError`` where it needs what the supervisor hasn't got; nothing was recorded then.
     """
     check_method(settings.method, bench.supervisor, settings.supervisor)
+    if bench.model.version != f"{bench.model.name}@0":
+        # The method before published a student of its own; this one starts with the one that all start with.
+        bench.model.publish(model_folder(settings.student))
     with Journal(folder) as journal:
         say(f"{settings.method} ▸ the strong model reads the pool (once; what it sees is kept)")
         lab = Lab(

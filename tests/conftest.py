@@ -75,6 +75,11 @@ class ScriptedModel:
         signs = np.linspace(-0.5, 0.5, len(words))
         return np.asarray(good)[:, None] * signs[None]
 
+    def publish(self, weights: Path) -> str:
+        """Another version of the same words."""
+        self.version = f"scripted@{weights.name}"
+        return self.version
+
     def close(self) -> None:
         """Nothing to free."""
 

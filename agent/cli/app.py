@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from askew.agent.cli.learning import learners_app
 from askew.agent.cli.listings import data_app, methods_app, models_app, supervisors_app, tasks_app
 from askew.errors import AskewError
 
@@ -25,6 +26,7 @@ app.add_typer(data_app, name="data")
 app.add_typer(tasks_app, name="tasks")
 app.add_typer(supervisors_app, name="supervisors")
 app.add_typer(methods_app, name="methods")
+app.add_typer(learners_app, name="learners")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 RunFolder = Annotated[Path, typer.Argument(metavar="DIR", help="A run folder.")]

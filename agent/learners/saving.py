@@ -16,10 +16,11 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
-from askew.agent.learners.networks import HEAD, EncoderClassifier, older_names
+from askew.agent.learners.networks import HEAD, EncoderClassifier
 from askew.agent.learners.recipe import Recipe
 from askew.agent.learners.trainer import Fitted, State
 from askew.agent.models.local import quietly, weights_fingerprint
+from askew.agent.models.merge import merged
 from askew.errors import InputError
 
 CARD = "card.json"
@@ -115,21 +116,13 @@ def merge_adapter(base: Path, learned: Path, folder: Path) -> Path:
     card = read_card(learned)
     if card["base_fingerprint"] != weights_fingerprint(base):
         raise InputError(f"{learned} was trained on other weights than those in {base}: merge it into {card['model']}.")
-    folder.mkdir(parents=True, exist_ok=True)
     if card["recipe"]["learner"] == "full":
+        folder.mkdir(parents=True, exist_ok=True)
         for file in learned.iterdir():
             if file.is_file() and file.name != CARD:
                 shutil.copy2(file, folder / file.name)
-        write_card(folder, card)
-        return folder
-    from peft import PeftModel
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    with quietly(), older_names():
-        network = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32, use_safetensors=True)
-        merged = PeftModel.from_pretrained(network, learned).merge_and_unload()
-        merged.to(published_dtype(base)).save_pretrained(folder)
-    AutoTokenizer.from_pretrained(base).save_pretrained(folder)
+    else:
+        merged(base, learned, folder)
     write_card(folder, card)
     return folder
 

@@ -20,6 +20,7 @@ from askew.agent.journal import Data
 from askew.agent.lab import Lab
 from askew.agent.learners.examples import Example, digest, label_words, truth_examples, weak_examples, weak_texts
 from askew.agent.learners.finetune import Learner, finetune_labels, load_learner
+from askew.agent.learners.job import Job, launch, write_job
 from askew.agent.learners.recipe import Recipe
 from askew.agent.learners.saving import CARD, merge_adapter, read_card
 from askew.agent.models.pull import model_folder
@@ -147,9 +148,14 @@ def _trained(base: Path, place: Path, lesson: Lesson, recipe: Recipe, lab: Lab) 
     if (card.get("data"), card.get("recipe")) == (digest(lesson.learned), recipe.model_dump()):
         return load_learner(base, place)
     shutil.rmtree(place.parent, ignore_errors=True)
-    learner = finetune_labels(
-        base, lesson.learned, label_words(lab.task), recipe, validation=lesson.held_out, name=lab.settings.student
-    )
+    words, name = label_words(lab.task), lab.settings.student
+    if lab.settings.accelerate is not None:
+        job = write_job(
+            place.parent / "job", Job(base=base, name=name, words=words, recipe=recipe), lesson.learned, lesson.held_out
+        )
+        launch(job, Path(lab.settings.accelerate)).rename(place)
+        return load_learner(base, place)
+    learner = finetune_labels(base, lesson.learned, words, recipe, validation=lesson.held_out, name=name)
     learner.save(place)
     return learner
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -66,6 +67,14 @@ class LanguageModel(Protocol):
 
     def read_out(self, features_N_D: NDArray[np.float32], words: Sequence[str]) -> NDArray[np.float64]:
         """logprobs_N_V: log-probability of each word's first token as the next one, given the features."""
+        ...
+
+    def publish(self, weights: Path) -> str:
+        """Let the student in ``weights`` (an adapter's folder, or a whole model's) write and score from now on.
+
+        Gives its version, which every completion of it carries. Features and read-outs stay those of the weights
+        that ``fingerprint`` names. Raises ``ModelError`` where it can't be had.
+        """
         ...
 
     def close(self) -> None:

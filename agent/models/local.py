@@ -40,6 +40,10 @@ class LocalModel:
         with quietly():
             network: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16, use_safetensors=True)
         self.network: Any = network.to(self._device).eval()
+        """The weights that give the features."""
+        self.speaker: Any = self.network
+        """The weights that write and score: others than the network's once a student was published."""
+        self._published = 0
         self._pad_id: int = self.tokenizer.eos_token_id
         self._grammar_tokenizer: Any = None
 
@@ -50,7 +54,16 @@ class LocalModel:
 
     def close(self) -> None:
         """Forget the weights."""
-        self.network = None
+        self.network = self.speaker = None
+
+    def publish(self, weights: Path) -> str:
+        """Let the student in ``weights`` write and score; the features stay what they are."""
+        from askew.agent.models.merge import published
+
+        self.speaker = published(self.folder, weights, self._device)
+        self._published += 1
+        self.version = f"{self.name}@{self._published}"
+        return self.version
 
     def tokens(self, text: str) -> list[int]:
         """Token ids of a text, the last ones where it is longer than the context."""
@@ -116,11 +129,11 @@ class LocalModel:
             for row, index in enumerate(batch):
                 ids = [*rows[index][0], *rows[index][1]]
                 ids_B_T[row, : len(ids)] = torch.tensor(ids)
-            hidden_B_T_D = self.network.model(ids_B_T.to(self._device), use_cache=False).last_hidden_state
+            hidden_B_T_D = self.speaker.model(ids_B_T.to(self._device), use_cache=False).last_hidden_state
             for row, index in enumerate(batch):
                 before, target = rows[index]
                 span_T_D = hidden_B_T_D[row, len(before) - 1 : len(before) + len(target) - 1]
-                logprobs_T_V = self.network.lm_head(span_T_D).float().log_softmax(-1)
+                logprobs_T_V = self.speaker.lm_head(span_T_D).float().log_softmax(-1)
                 chosen_T = logprobs_T_V[torch.arange(len(target)), torch.tensor(target)]
                 scores_R[index] = chosen_T.sum().item()
         return scores_R.reshape(len(prompts), -1)
@@ -191,19 +204,19 @@ class _Decoder:
                 active = [active[row] for row in keep]
             next_A_1 = torch.tensor([[tokens_A[row]] for row in keep])
             mask_A_T = torch.cat([mask_A_T, torch.ones(len(keep), 1, dtype=mask_A_T.dtype)], dim=1)
-            hidden = self.model.network.model(
+            hidden = self.model.speaker.model(
                 next_A_1,
                 attention_mask=mask_A_T,
                 position_ids=mask_A_T.sum(1, keepdim=True) - 1,
                 past_key_values=cache,
                 use_cache=True,
             ).last_hidden_state
-            logits_A_V = self.model.network.lm_head(hidden[:, -1]).float()
+            logits_A_V = self.model.speaker.lm_head(hidden[:, -1]).float()
         return [self._completion(index) for index in range(len(self.ids_B))]
 
     def _prefill(self) -> tuple[Any, torch.Tensor, torch.Tensor]:
         """Run what all prompts share once, then each distinct prompt once, padded on the left."""
-        network = self.model.network
+        network = self.model.speaker
         distinct = {tuple(ids): row for row, ids in enumerate(dict.fromkeys(map(tuple, self.ids_B)))}
         ids_P = list(distinct)
         # At least one token is left for each prompt, to take the first logits from.

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from askew.agent.models.base import Completion, LanguageModel, SamplingRequest
 
-Samples = dict[tuple[str, SamplingRequest], list[list[Completion]]]
+Samples = dict[tuple[str, str, SamplingRequest], list[list[Completion]]]
 
 
 class Remembering:
@@ -20,10 +22,12 @@ class Remembering:
         self._samples = samples
         self.name, self.fingerprint, self.version = model.name, model.fingerprint, model.version
         self.parameters: int = getattr(model, "parameters", 0)
+        self._student = ""
+        """Digest of the student that was published, if one was."""
 
     def sample(self, request: SamplingRequest) -> list[list[Completion]]:
         """Completions of the request, sampled once."""
-        key = (self.fingerprint, request)
+        key = (self.fingerprint, self._student, request)
         if key not in self._samples:
             self._samples[key] = self._model.sample(request)
         return self._samples[key]
@@ -39,6 +43,14 @@ class Remembering:
     def read_out(self, features_N_D: NDArray[np.float32], words: Sequence[str]) -> NDArray[np.float64]:
         """As the model has them."""
         return self._model.read_out(features_N_D, words)
+
+    def publish(self, weights: Path) -> str:
+        """Another student writes from now on; its samples are kept apart."""
+        self._student = "".join(
+            hashlib.sha256(f.read_bytes()).hexdigest() for f in sorted(weights.glob("*.safetensors"))
+        )
+        self.version = self._model.publish(weights)
+        return self.version
 
     def close(self) -> None:
         """Close the model."""

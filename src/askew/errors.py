@@ -27,3 +27,7 @@ class RunError(AskewError, RuntimeError):
 
 class SupervisorError(RunError):
     """The weak supervisor raised, answered out of range or answered the wrong number of cases."""
+
+
+class ModelError(RunError):
+    """The strong model's backend can't be had, refused a request, or answered what makes no sense."""

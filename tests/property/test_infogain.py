@@ -113,3 +113,62 @@ def test_value_and_flips_of_a_set() -> None:
     assert np.isclose(infogain.expected_flips(p_H, r_H_N_K, u_N), 0.4)
     assert np.isclose(infogain.value_of_resolution(p_H, r_H_N_K, u_N), 0.9 - 0.58)
     assert infogain.value_of_resolution(np.array([1.0, 0.0]), r_H_N_K, u_N) == 0.0
+
+
+@settings(max_examples=40, deadline=None)
+@given(shapes, st.integers(1, 40))
+def test_blocks_and_weights_of_targets(shape: tuple[int, int, int, int, int], block: int) -> None:
+    p_H, q_H_C_K, r_H_T_K = beliefs(*shape)
+    u_T = np.random.default_rng(shape[0]).random(r_H_T_K.shape[1]) + 0.01
+    whole_C = infogain.epig(p_H, q_H_C_K, r_H_T_K, u_T)
+    by_target = [infogain.epig(p_H, q_H_C_K, r_H_T_K[:, [t]]) for t in range(len(u_T))]
+    assert np.allclose(whole_C, u_T @ np.array(by_target) / u_T.sum(), atol=1e-5)
+    usual, infogain.BLOCK = infogain.BLOCK, block
+    try:
+        assert np.allclose(infogain.epig(p_H, q_H_C_K, r_H_T_K, u_T), whole_C, atol=1e-6)
+    finally:
+        infogain.BLOCK = usual
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10_000), st.integers(2, 3))
+def test_information_beside_a_nuisance_is_mutual_information(seed: int, k: int) -> None:
+    rng = np.random.default_rng(seed)
+    p_H, p_H_M = rng.dirichlet(np.ones(3)), rng.dirichlet(np.ones(2), size=3)
+    q_H_M_C_K = rng.dirichlet(np.full(k, 0.5), size=(3, 2, 4))
+    for c, score in enumerate(infogain.eig_with_nuisance(p_H, p_H_M, q_H_M_C_K)):
+        joint_H_K = np.einsum("h,hm,hmk->hk", p_H, p_H_M, q_H_M_C_K[:, :, c])
+        independent = joint_H_K.sum(1, keepdims=True) * joint_H_K.sum(0, keepdims=True)
+        mask = joint_H_K > 0
+        assert np.isclose(score, (joint_H_K[mask] * np.log(joint_H_K[mask] / independent[mask])).sum(), atol=1e-9)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000), st.integers(2, 3))
+def test_the_greedy_batch_is_the_one_that_enumeration_finds(seed: int, k: int) -> None:
+    p_H, q_H_C_K, _ = beliefs(3 * seed + 1, 4, 6, k, 2)
+    eig_C = np.maximum(infogain.eig(p_H, q_H_C_K), 1e-12)
+    batch = infogain.joint_batch(p_H, q_H_C_K, 3, eig_C, np.random.default_rng(0))
+    chosen: list[int] = []
+    for index in batch.indices:
+        gains = {c: _information(p_H, q_H_C_K[:, [*chosen, c]]) for c in range(6) if c not in chosen}
+        assert np.isclose(gains[index], max(gains.values()), atol=1e-9)
+        chosen.append(index)
+
+
+def _information(p_H: np.ndarray, q_H_B_K: np.ndarray) -> float:
+    """I(answers of the batch; h) by enumerating all answers."""
+    total = 0.0
+    for answers in itertools.product(range(q_H_B_K.shape[2]), repeat=q_H_B_K.shape[1]):
+        given_H = q_H_B_K[:, range(q_H_B_K.shape[1]), answers].prod(axis=1)
+        mask = given_H > 0
+        total += float((p_H[mask] * given_H[mask] * np.log(given_H[mask] / (p_H @ given_H))).sum())
+    return total
+
+
+def test_power_sampling_draws_in_proportion_to_the_score() -> None:
+    p_H, q_H_C_K = np.ones(1), np.full((1, 4, 2), 0.5)
+    score_C = np.array([1.0, 2.0, 3.0, 4.0])
+    rng = np.random.default_rng(0)
+    first = [infogain.joint_batch(p_H, q_H_C_K, 1, score_C, rng, exact_states=1).indices[0] for _ in range(4000)]
+    assert np.allclose(np.bincount(first, minlength=4) / 4000, score_C / 10, atol=0.03)

@@ -14,6 +14,7 @@ from tiny import make_bert, make_llama
 from askew.agent.learners.batches import epoch_batches, passes
 from askew.agent.learners.examples import Example, Passage
 from askew.agent.learners.finetune import Learner, finetune_labels, finetune_texts, load_learner
+from askew.agent.learners.job import Job, launch, run_job, write_job
 from askew.agent.learners.losses import confidence, hardened, soft_cross_entropy
 from askew.agent.learners.recipe import Recipe
 from askew.agent.learners.saving import read_card
@@ -225,3 +226,29 @@ def test_what_was_saved_predicts_the_same(kind: str, body: str, tmp_path: Path, 
     again = load_learner(folder, tmp_path / "saved")
     assert np.allclose(again.probabilities(texts), learner.probabilities(texts), atol=1e-6)
     assert again.card == learner.card
+
+
+def test_two_processes_train_what_one_does(llama: Path, tmp_path: Path) -> None:
+    recipe = QUICK.model_copy(update={"epochs": 1})
+    job = Job(base=llama, words=WORDS, recipe=recipe)
+    folder = write_job(tmp_path / "job", job, examples(), examples(8, seed=1))
+    launch(folder, None, ["--cpu", "--num_processes", "2", "--num_machines", "1", "--main_process_port", "0"])
+    together = load_learner(llama, folder / "trained")
+    alone = finetune_labels(llama, examples(), WORDS, recipe, validation=examples(8, seed=1))
+    assert together.card.data == alone.card.data and together.card.looks[0]["step"] == 4
+    for name, value in alone.fitted.state.items():
+        assert torch.allclose(value, together.fitted.state[name], atol=1e-4), name
+
+
+def test_a_job_that_fails_says_why(llama: Path, tmp_path: Path) -> None:
+    from askew.errors import RunError
+
+    with pytest.raises(InputError, match="no training job"):
+        run_job(tmp_path)
+    with pytest.raises(InputError, match="no accelerate configuration"):
+        launch(tmp_path, tmp_path / "none.yaml")
+    folder = write_job(tmp_path / "job", Job(base=llama, words=(" good film", " good")), examples())
+    with pytest.raises(InputError, match="begin with the same token"):
+        run_job(folder)
+    with pytest.raises(RunError, match="no-such-option"):
+        launch(folder, None, ["--no-such-option"])

@@ -1,0 +1,69 @@
+"""Adapters and the weights they make when they are merged."""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+
+from askew.agent.models.local import quietly
+from askew.errors import ModelError
+
+ADAPTER = "adapter_config.json"
+
+
+def is_adapter(folder: Path) -> bool:
+    """Whether a folder holds an adapter rather than a whole model."""
+    return (folder / ADAPTER).is_file()
+
+
+def merged(base: Path, adapter: Path, into: Path) -> Path:
+    """The folder ``into``, filled with ``base`` plus ``adapter``: a model that any backend loads.
+
+    Raises ``ModelError`` when they don't fit.
+    """
+    network = published(base, adapter, torch.device("cpu"))
+    with quietly():
+        network.save_pretrained(into)
+    for file in base.iterdir():
+        if file.is_file() and file.suffix in {".json", ".txt", ".model", ".jinja"} and not (into / file.name).exists():
+            shutil.copy2(file, into / file.name)
+    return into
+
+
+def published(base: Path, weights: Path, device: torch.device) -> Any:
+    """The network of a student: ``base`` with the adapter in ``weights`` added, or the whole model that is there.
+
+    Raises ``ModelError`` when it can't be loaded.
+    """
+    try:
+        with quietly():
+            network = _sum(base, weights) if is_adapter(weights) else _loaded(weights, torch.bfloat16)
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        raise ModelError(
+            f"the student in {weights} can't be published: {' '.join(str(error).split())[:300]} Expected a folder with "
+            f"an adapter for {base.name}, or with a whole model, as safetensors."
+        ) from error
+    return network.to(device).eval()
+
+
+def _sum(base: Path, adapter: Path) -> Any:
+    """Made in float32, then rounded to what the weights of ``base`` are in."""
+    from peft import PeftModel
+    from transformers import AutoConfig
+
+    with warnings.catch_warnings():
+        # peft 0.21 asks for a property under the name it had before transformers 5.23.
+        warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
+        whole = PeftModel.from_pretrained(_loaded(base, torch.float32), str(adapter)).merge_and_unload()
+    return whole.to(AutoConfig.from_pretrained(base).dtype or torch.bfloat16)
+
+
+def _loaded(folder: Path, dtype: torch.dtype) -> Any:
+    from transformers import AutoModelForCausalLM
+
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, use_safetensors=True)
