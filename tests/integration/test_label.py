@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import socket
 import threading
 import time
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browsing import chromium, needs_chromium
 from conftest import ScriptedModel, embed, rows
 from hypothesis import given
 from hypothesis import strategies as st
@@ -233,18 +233,8 @@ def session(cases_file: Callable[..., Path], tmp_path: Path) -> Iterator[Session
     found.close()
 
 
-def chromium(size: str) -> Any:
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    for flag in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", f"--window-size={size}"):
-        options.add_argument(flag)
-    options.binary_location = str(shutil.which("chromium"))
-    return webdriver.Chrome(options, webdriver.ChromeService(str(shutil.which("chromedriver"))))
-
-
 @pytest.mark.browser
-@pytest.mark.skipif(not (shutil.which("chromium") and shutil.which("chromedriver")), reason="needs Debian's chromium")
+@needs_chromium
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_labelling_a_whole_run_by_keyboard(session: Session, tmp_path: Path) -> None:
     from selenium.common.exceptions import WebDriverException
