@@ -9,8 +9,8 @@ from askew.agent.journal import Data
 from askew.agent.reading import SetView
 from askew.agent.runlog import RunLog
 
-SLIP = 0.1
-"""Chance that an answer has nothing to do with a hypothesis: the mean of the belief's prior on it, Beta(1, 9)."""
+SLIP = 0.05
+"""Chance that an answer has nothing to do with a hypothesis: about the mean of what the belief holds of it."""
 
 
 def evidence(shown: SetView, experiments: list[Data]) -> list[Data]:
@@ -19,7 +19,7 @@ def evidence(shown: SetView, experiments: list[Data]) -> list[Data]:
     Each row holds the ``experiment``; ``said``, the probability that each hypothesis gave to the answer; ``weights``,
     the natural log of how much more probable that is than under "none of these"; and the posterior ``before`` and
     ``after``, by Bayes' rule with :data:`SLIP`. A round's first answer meets the belief that the last round left; at
-    the end of a round the run weighs all of its answers anew, so the belief it records may differ.
+    the end of a round the run weighs all answers and all sets together, so the belief it records may differ.
     """
     rows: list[Data] = []
     round_, p = None, shown.priors

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from hostile_run import EVIL, write_run
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from askew.agent import account
@@ -38,6 +38,7 @@ def write_chains(folder: Path, chains: list[Any]) -> None:
                 journal.note("answer", experiment=f"E{number}", case=case, weak=weak or None, labels_used=number)
 
 
+@settings(max_examples=30, deadline=None)
 @given(chains=st.lists(CHAIN, max_size=12), word=WORDS, limit=st.integers(1, 4), skip=st.integers(0, 3))
 def test_the_index_finds_what_the_whole_log_holds(
     tmp_path_factory: pytest.TempPathFactory, chains: list[Any], word: str, limit: int, skip: int
@@ -101,6 +102,7 @@ def belief(**posterior: float) -> dict[str, Any]:
     return {"round": 1, "posterior": posterior}
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(1, 3), st.floats(0.01, 0.99), st.floats(0.01, 0.99), st.integers(0, 1)), max_size=6)
 )
@@ -144,6 +146,7 @@ def test_figures_hold_their_lines_and_run_nothing() -> None:
     assert figure("flat", [Line("a", [(1, 0.5)])], "x").count("<polyline") == 1
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60), st.lists(st.text(max_size=4), max_size=3))
 def test_marks_change_no_text(text: str, words: list[str]) -> None:
     from html import unescape
