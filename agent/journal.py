@@ -40,6 +40,10 @@ class Event:
         record = {"v": SCHEMA, "n": self.n, "round": self.round, "kind": self.kind, "data": self.data}
         return json.dumps(record, ensure_ascii=False, allow_nan=False)
 
+    def pretty(self) -> str:
+        """The event for a person to read."""
+        return json.dumps(self.data, ensure_ascii=False, indent=2)
+
 
 def parse_event(line: str, where: str) -> Event:
     """Read one line; raises ``InputError`` on another schema or a damaged line."""

@@ -21,6 +21,7 @@ from askew.evals.statistics import (
     gap_recovered,
     interval,
     resampled_accuracies,
+    resampled_curve,
     rightness,
 )
 
@@ -149,7 +150,17 @@ def _method_row(
             [labels, _rounded(float(np.mean([curve[i][1] for curve in curves if i < len(curve)])))]
             for i, (labels, _) in enumerate(curves[0])
         ],
+        "curve_ci95": _curve_intervals(members),
     }
+
+
+def _curve_intervals(members: Sequence[GradedRun]) -> list[list[float] | None]:
+    """The interval of each point of the curve, up to the last round that all seeds have."""
+    rounds = min(len(run.curve) for run in members)
+    if rounds < 2:
+        return []
+    right = [[rightness(run.curve[r][1], run.gold_N) for run in members] for r in range(rounds)]
+    return [_rounded_pair(pair) for pair in resampled_curve(right)]
 
 
 def gap_recovered_B(accuracy_B: Mapping[str, Array], name: str) -> Array:  # noqa: N802

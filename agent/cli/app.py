@@ -110,16 +110,21 @@ def inspect(
     folder: RunFolder,
     set_: Annotated[str | None, typer.Option("--set", help="One hypothesis set, in full.")] = None,
     case: Annotated[str | None, typer.Option("--case", help="Everything about one case.")] = None,
+    experiment: Annotated[
+        str | None, typer.Option("--experiment", help="One experiment, and why it was asked.")
+    ] = None,
+    chains: Annotated[bool, typer.Option("--chains", help="Chains of thought, repetition collapsed.")] = False,
+    search: Annotated[str | None, typer.Option("--search", help="Whatever holds these words.")] = None,
     follow: Annotated[bool, typer.Option("--follow", help="Tell what happens, until the run is finished.")] = False,
     json_: Json = False,
 ) -> None:
     """What was believed, why each case was asked, and what changed."""
-    from askew.agent.cli.inspecting import follow_command, inspect_command
+    from askew.agent.cli.inspecting import Wanted, follow_command, inspect_command
 
     if follow:
-        follow_command(folder)
+        follow_command(folder, json_)
     else:
-        inspect_command(folder, set_, case, json_)
+        inspect_command(folder, Wanted(set_, case, experiment, search, chains), json_)
 
 
 @app.command()

@@ -38,7 +38,7 @@ def compare_command(folders: list[Path], as_json: bool, plot: Path | None) -> No
     """Show finished (or unfinished) runs side by side."""
     from askew.evals.protocol import run_folders
 
-    comparison, runs = _compared([place for folder in folders for place in run_folders(folder)])
+    comparison, runs = compared([place for folder in folders for place in run_folders(folder)])
     if plot is not None:
         from askew.evals.plots import draw_curves
 
@@ -63,7 +63,7 @@ def run_in(
         twins = run_experiment(settings, folder, twins, say, supervisor)
     places = [folder, *(folder / TWINS / name for name in twins)]
     try:
-        comparison, runs = _compared([place for place in run_folders(folder) if place in places])
+        comparison, runs = compared([place for place in run_folders(folder) if place in places])
     except InputError as error:
         typer.echo(f"not graded: {error}")
         typer.echo(f"Look closer: askew inspect {folder}")
@@ -79,7 +79,7 @@ def run_in(
     typer.echo(f"Look closer: askew inspect {folder}   Report: {folder / 'report.html'}")
 
 
-def _compared(folders: list[Path]) -> tuple[Comparison, list[GradedRun]]:
+def compared(folders: list[Path]) -> tuple[Comparison, list[GradedRun]]:
     """Compare graded runs; each task is loaded once for each seed."""
     from functools import cache
 
@@ -130,9 +130,9 @@ def show_comparison(comparison: Comparison) -> None:
 
 def show_beliefs(folder: Path) -> None:
     """One line on what is believed about the supervisor."""
-    from askew.agent.reading import read_run
+    from askew.agent.runlog import read_run
 
-    view = read_run(folder)
+    view = read_run(folder).view
     if view.believed:
         typer.echo("It believes the supervisor: " + "; ".join(_belief_line(item) for item in view.believed[:3]))
     elif view.theory:

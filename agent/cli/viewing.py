@@ -10,6 +10,7 @@ import typer
 
 from askew.agent.cli.serving import serve_page
 from askew.agent.config import CONFIG, Settings
+from askew.agent.journal import Data
 from askew.errors import AskewError, InputError
 
 if TYPE_CHECKING:
@@ -24,9 +25,16 @@ def view_command(folder: Path, host: str, port: int, expose: bool) -> None:
     def build(token: str, hosts: set[str]) -> Starlette:
         from askew.agent.web.app import build_app
 
-        return build_app(folder, token, hosts)
+        return build_app(folder, token, hosts, graded)
 
     serve_page("askew view", build, host, port, expose)
+
+
+def graded(folders: list[Path]) -> Data:
+    """A comparison of run folders. Grading opens gold, so it is done here and not by the agent's pages."""
+    from askew.agent.cli.running import compared
+
+    return compared(folders)[0]
 
 
 def label_command(folder: Path, given: Settings | None, labellers: int, host: str, port: int, expose: bool) -> None:

@@ -1,100 +1,59 @@
-"""Run folders as the viewer sees them: read once, then only what was appended since."""
+"""Run folders as the viewer sees them: found below one root, glanced at for the list, read when they are opened."""
 
 from __future__ import annotations
 
 import json
+import re
+import threading
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from math import log
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote, urlencode
 
 from askew.agent.config import CONFIG
-from askew.agent.journal import EVENTS, Data, LogReader
-from askew.agent.reading import RunView, apply_event
+from askew.agent.journal import EVENTS, TIMINGS, Data
+from askew.agent.runlog import RunLog
+
+RESULTS = "results.json"
+REPORT = "report.html"
+TAIL = 400_000
+"""Bytes at a log's end in which the list of runs looks for how far it has come."""
+LOOK_AGAIN = 2.0
+"""Seconds for which the list of folders is believed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A search hit: the event, and the page that shows it."""
+class Glance:
+    """What the list of runs tells of one, without reading its log."""
 
-    n: int
-    kind: str
-    text: str
-    link: str
-
-
-@dataclass
-class StoredRun:
-    """One run folder; :meth:`refresh` reads what was appended."""
-
-    folder: Path
-    view: RunView = field(default_factory=RunView)
-    texts: list[Found] = field(default_factory=list)
-    log: LogReader = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.log = LogReader(self.folder)
+    slug: str
+    settings: Data
+    labels: int
+    round: int
+    finished: bool
+    changed: float
+    """Seconds since the epoch."""
+    size: int
+    twin_of: str | None
+    results: Data | None
 
     @property
-    def lines(self) -> int:
-        """How many events were read so far."""
-        return self.log.lines
-
-    def refresh(self) -> StoredRun:
-        """Read on from where the last reading ended; a line that is still being written is left for later."""
-        path = self.folder / EVENTS
-        if not path.is_file():
-            return self
-        if path.stat().st_size < self.log.offset:
-            self.view, self.texts, self.log = RunView(), [], LogReader(self.folder)
-        for event in self.log.fresh():
-            apply_event(self.view, event)
-            self.texts += _texts(event.n, event.kind, event.data)
-        return self
-
-    def search(self, query: str, limit: int = 200) -> list[Found]:
-        """Everything that holds all the words of ``query``, latest first."""
-        words = query.casefold().split()
-        hits = (found for found in reversed(self.texts) if all(word in found.text.casefold() for word in words))
-        return [found for found, _ in zip(hits, range(limit), strict=False)] if words else []
+    def name(self) -> str:
+        """The slug; a twin is shown below its run, so its own part is enough."""
+        return self.slug if self.twin_of is None else "beside it: " + self.slug.rpartition("~")[2]
 
     @property
-    def results(self) -> Data | None:
-        """The comparison stored with the run, when it is finished."""
-        path = self.folder / "results.json"
-        try:
-            stored: Data = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-        return stored if "methods" in stored else None
+    def state(self) -> str:
+        """Where it stands: a log that has not grown for a while may be waiting for people, or have been stopped."""
+        if self.finished:
+            return "finished"
+        return "running" if time.time() - self.changed < 600 else "not finished"
 
-    def evidence(self, set_id: str) -> list[Data]:
-        """For each answered experiment that was about a set: what each hypothesis predicted of the answer given.
-
-        ``weights`` are natural logs of how much more probable the answer was than under "none of these".
-        """
-        rows = []
-        for experiment_id in self.view.sets[set_id].experiments:
-            experiment = self.view.experiments[experiment_id]
-            weak = experiment["weak"]
-            predicted: dict[str, list[float]] = experiment.get("predicts", {})
-            if weak is None or "h0" not in predicted:
-                continue
-            base = max(predicted["h0"][weak], 1e-6)
-            weights = {name: log(max(p[weak], 1e-6) / base) for name, p in predicted.items() if name != "h0"}
-            rows.append({"experiment": experiment, "weights": weights})
-        return rows
-
-    def collapsed_chains(self, case: str | None) -> list[Data]:
-        """Chains that say the same about the same case, once, with their number; the commonest first."""
-        groups: dict[tuple[str, str], Data] = {}
-        for chain in self.view.chains:
-            if case is None or chain["case"] == case:
-                key = (chain["case"], chain["text"].strip())
-                groups.setdefault(key, {**chain, "times": 0})["times"] += 1
-        return sorted(groups.values(), key=lambda chain: (-chain["times"], chain["n"]))
+    @property
+    def measured(self) -> Data | None:
+        """Its row of the comparison that was made with it, if there is one."""
+        row = (self.results or {}).get("methods", {}).get(self.settings.get("method"))
+        return row if isinstance(row, dict) else None
 
 
 class Store:
@@ -102,44 +61,112 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self._root = root.resolve()
-        self._runs: dict[str, StoredRun] = {}
+        self._lock = threading.Lock()
+        self._folders: dict[str, Path] = {}
+        self._looked = float("-inf")
+        self._logs: dict[str, RunLog] = {}
 
-    def runs(self) -> dict[str, StoredRun]:
-        """Every run by slug, refreshed."""
-        for folder in self._folders():
-            relative = folder.relative_to(self._root).as_posix()
-            slug = "run" if relative == "." else relative.replace("/", "~")
-            self._runs.setdefault(slug, StoredRun(folder))
-        return {slug: run.refresh() for slug, run in sorted(self._runs.items())}
+    def close(self) -> None:
+        """Free the indices of the runs that were opened."""
+        for log in self._logs.values():
+            log.close()
 
-    def run(self, slug: str) -> StoredRun | None:
-        """One run, refreshed; ``None`` when there is none of that name."""
-        if slug not in self._runs:
-            self.runs()
-        found = self._runs.get(slug)
-        return found.refresh() if found else None
+    def glances(self) -> list[Glance]:
+        """Every run, the latest first, each followed by the methods that were run beside it."""
+        found = [self._glance(slug, folder) for slug, folder in self.folders().items()]
+        latest: dict[str, float] = {}
+        for glance in found:
+            family = glance.twin_of or glance.slug
+            latest[family] = max(latest.get(family, 0.0), glance.changed)
 
-    def _folders(self) -> Iterator[Path]:
+        def place(glance: Glance) -> tuple[float, str, bool, str]:
+            family = glance.twin_of or glance.slug
+            return (-latest[family], family, glance.twin_of is not None, glance.slug)
+
+        return sorted(found, key=place)
+
+    def folders(self) -> dict[str, Path]:
+        """Run folders by slug."""
+        with self._lock:
+            if time.monotonic() - self._looked > LOOK_AGAIN:
+                self._folders = dict(self._look())
+                self._looked = time.monotonic()
+            return dict(self._folders)
+
+    def run(self, slug: str) -> RunLog | None:
+        """One run, read as far as it is written; ``None`` when there is none of that name.
+
+        Raises ``InputError`` when its log can't be read.
+        """
+        folder = self.folders().get(slug)
+        if folder is None:
+            return None
+        with self._lock:
+            log = self._logs.setdefault(slug, RunLog(folder))
+        return log.refresh()
+
+    def results(self, slug: str) -> Data | None:
+        """The comparison stored with a run, when it is finished."""
+        text = self.text(slug, RESULTS)
+        try:
+            stored = json.loads(text) if text else None
+        except ValueError:
+            return None
+        return stored if isinstance(stored, dict) and isinstance(stored.get("methods"), dict) else None
+
+    def text(self, slug: str, name: str) -> str | None:
+        """A file of a run folder, if there is one and it really is in there."""
+        folder = self.folders().get(slug)
+        if folder is None or not self._holds(folder / name):
+            return None
+        try:
+            return (folder / name).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            return None
+
+    def _look(self) -> Iterator[tuple[str, Path]]:
         for path in sorted(self._root.rglob(CONFIG)):
-            if path.resolve().is_relative_to(self._root) and (path.parent / EVENTS).is_file():
-                yield path.parent
+            folder = path.parent
+            # A link may lead out of the folder that was given: what it leads to is not shown.
+            files = [folder / name for name in (CONFIG, EVENTS)]
+            if all(map(self._holds, files)) and not self._leads_out(folder / TIMINGS):
+                relative = folder.relative_to(self._root).as_posix()
+                yield ("run" if relative == "." else relative.replace("/", "~")), folder
+
+    def _holds(self, path: Path) -> bool:
+        return path.is_file() and not self._leads_out(path)
+
+    def _leads_out(self, path: Path) -> bool:
+        return not path.resolve().is_relative_to(self._root)
+
+    def _glance(self, slug: str, folder: Path) -> Glance:
+        try:
+            settings = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            settings = {}
+        log = folder / EVENTS
+        stat = log.stat()
+        with log.open("rb") as file:
+            file.seek(max(0, stat.st_size - TAIL))
+            tail = file.read()
+        # A quote inside a text is written \", so nothing that a case says looks like one of these.
+        labels = re.findall(rb'"labels_used": (\d+)', tail)
+        rounds = re.findall(rb'"n": \d+, "round": (\d+)', tail)
+        family = family_of(slug)
+        return Glance(
+            slug=slug,
+            settings=settings if isinstance(settings, dict) else {},
+            labels=int(labels[-1]) if labels else 0,
+            round=int(rounds[-1]) if rounds else 0,
+            finished=b'"kind": "run-finished"' in tail,
+            changed=stat.st_mtime,
+            size=stat.st_size,
+            twin_of=family,
+            results=None if family else self.results(slug),
+        )
 
 
-def _texts(n: int, kind: str, data: Data) -> list[Found]:
-    """What can be searched of an event."""
-    if kind == "chain":
-        return [Found(n, kind, data["text"], f"chains?{urlencode({'case': data['case']})}#c{n}")]
-    if kind == "cluster":
-        return [Found(n, kind, f"{data['subject']}: {data['claim']}", "chains")]
-    if kind == "hypothesis-born":
-        return [Found(n, kind, data["statement"], f"set/{quote(data['set'], safe='')}")]
-    if kind == "experiment":
-        return [Found(n, kind, _case_text(data), f"experiment/{quote(data['id'], safe='')}")]
-    if kind == "written":
-        return [Found(n, kind, case["text"], "experiments?source=written") for case in data["cases"]]
-    return []
-
-
-def _case_text(data: Data) -> str:
-    case: dict[str, Any] = data["case"]
-    return f"{case['id']} {case['text']} {' / '.join(case['options'])}"
+def family_of(slug: str) -> str | None:
+    """The run that one was made beside, for comparison; ``None`` for a run in its own right."""
+    family, mark, _ = f"~{slug}".rpartition("~twins~")
+    return (family.removeprefix("~") or "run") if mark else None

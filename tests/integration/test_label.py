@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import socket
 import threading
 import time
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browsing import chromium, needs_chromium, served
 from conftest import ScriptedModel, embed, rows
 from hypothesis import given
 from hypothesis import strategies as st
@@ -233,18 +233,8 @@ def session(cases_file: Callable[..., Path], tmp_path: Path) -> Iterator[Session
     found.close()
 
 
-def chromium(size: str) -> Any:
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    for flag in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", f"--window-size={size}"):
-        options.add_argument(flag)
-    options.binary_location = str(shutil.which("chromium"))
-    return webdriver.Chrome(options, webdriver.ChromeService(str(shutil.which("chromedriver"))))
-
-
 @pytest.mark.browser
-@pytest.mark.skipif(not (shutil.which("chromium") and shutil.which("chromedriver")), reason="needs Debian's chromium")
+@needs_chromium
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_labelling_a_whole_run_by_keyboard(session: Session, tmp_path: Path) -> None:
     from selenium.common.exceptions import WebDriverException
@@ -297,6 +287,64 @@ def test_labelling_a_whole_run_by_keyboard(session: Session, tmp_path: Path) -> 
     assert given == 12 and events[-1].kind == "run-finished"
     assert clarified == any(event.kind == "clarification" for event in events)
     assert (session.folder / EVENTS).stat().st_size > 0
+
+
+@pytest.mark.browser
+@needs_chromium
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_ten_cases_by_keyboard_undo_reload_and_another_day(tmp_path: Path) -> None:
+    from selenium.common.exceptions import WebDriverException
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    items = [Item(f"i{n}", "Is it?", f"case {n} {EVIL}", ("no", "yes")) for n in range(11)]
+    items.append(Item("clarify-S1", "Does praise matter?", "", ("yes", "it sways", "neither"), clarifies=True))
+    browser = chromium("400,900")
+    try:
+        wait = WebDriverWait(browser, 30, ignored_exceptions=[WebDriverException])
+
+        def body() -> str:
+            return str(browser.find_element(By.TAG_NAME, "body").text)
+
+        def press(key: str, then: str) -> None:
+            browser.find_element(By.TAG_NAME, "body").send_keys(key)
+            wait.until(lambda _: then in body())
+
+        desk = Desk(tmp_path)
+        desk.lay_out(items)
+        with served(lambda host: build_label_app(desk, "reviews", TOKEN, {host})) as address:
+            browser.get(f"{address}/?token={TOKEN}")
+            browser.find_element(By.NAME, "name").send_keys("Ann", Keys.ENTER)
+            wait.until(lambda _: "case 0" in body())
+            for n in range(10):
+                press("2" if n % 2 else "1", f"case {n + 1}")
+            press("z", "case 9")
+            browser.refresh()
+            wait.until(lambda _: "case 9" in body() and "9 of 12" in body())
+            press("u", "case 10")
+            browser.save_screenshot(str(tmp_path / "case.png"))
+        desk = Desk(tmp_path)  # another day
+        desk.lay_out(items)
+        with served(lambda host: build_label_app(desk, "reviews", "another-token", {host})) as address:
+            browser.get(f"{address}/?token=another-token")
+            wait.until(lambda _: "Who are you" in body() or "10 of 12" in body())
+            if browser.find_elements(By.NAME, "name"):
+                browser.find_element(By.NAME, "name").send_keys("Ann", Keys.ENTER)
+            wait.until(lambda _: "10 of 12" in body() and "case 10" in body())
+            press("1", "Does praise matter?")
+            browser.find_element(By.TAG_NAME, "textarea").send_keys(f"1 2 3 it flatters {EVIL}")
+            browser.find_element(By.CSS_SELECTOR, "button[data-key='2']").click()
+            wait.until(lambda _: "This round is answered" in body())
+            assert browser.title != "owned"
+    finally:
+        browser.quit()
+    desk.hand_in()
+    given = {answer.item: answer for answer in desk.take()}
+    assert [given[f"i{n}"].label for n in range(11)] == [0, 1, 0, 1, 0, 1, 0, 1, 0, None, 0]
+    assert given["clarify-S1"].label == 1 and given["clarify-S1"].comment == f"1 2 3 it flatters {EVIL}"
+    kept = [json.loads(line) for line in (tmp_path / LABELS).read_text().splitlines()]
+    assert all(record["seconds"] > 0 for record in kept if "undo" not in record) and len(kept) == 14
 
 
 class Talker:

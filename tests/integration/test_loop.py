@@ -14,8 +14,8 @@ from askew.agent.config import Settings
 from askew.agent.journal import EVENTS, Journal, read_events
 from askew.agent.lab import Lab
 from askew.agent.loop import scientific
-from askew.agent.reading import read_run
 from askew.agent.representation import Representation
+from askew.agent.runlog import read_run
 from askew.agent.supervisors.column import ColumnSupervisor
 from askew.errors import InputError, SupervisorError
 from askew.tasks.case import Case
@@ -105,11 +105,12 @@ def test_a_supervisor_that_gives_up_loses_nothing(cases_file: Callable[..., Path
 
 def test_the_log_tells_what_was_believed_and_why(cases_file: Callable[..., Path], tmp_path: Path) -> None:
     run(cases_file(), tmp_path / "run", Rater())
-    view = read_run(tmp_path / "run")
+    log = read_run(tmp_path / "run")
+    view = log.view
     assert view.finished is not None and len(view.rounds) == 3
     assert view.counts["answer"] == 24
-    assert any(chain["malformed"] for chain in view.chains)
-    for experiment in view.experiments.values():
+    assert any(group.chain["malformed"] for group in log.chains())
+    for experiment in log.experiments():
         assert 0 <= experiment["reliability"] <= 1 and experiment["epig"] >= 0
         assert np.isclose(sum(experiment["predicted_weak"]), 1, atol=1e-5)
     for hypothesis_set in view.sets.values():
@@ -120,7 +121,7 @@ def test_the_log_tells_what_was_believed_and_why(cases_file: Callable[..., Path]
 def test_recorded_raters_are_asked_only_what_they_answered(cases_file: Callable[..., Path], tmp_path: Path) -> None:
     path = cases_file()
     run(path, tmp_path / "run", ColumnSupervisor(load_task(str(path), 0).task, "loud-lover"))
-    assert {e["source"] for e in read_run(tmp_path / "run").experiments.values()} == {"pool"}
+    assert {e["source"] for e in read_run(tmp_path / "run").experiments()} == {"pool"}
 
 
 def test_a_folder_is_used_by_one_run_at_a_time(tmp_path: Path) -> None:
