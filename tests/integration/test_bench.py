@@ -80,14 +80,14 @@ SEVERAL = ["passive-majority", "passive-dawid-skene", "passive-glad"]
 
 def test_every_method_runs_spends_no_more_than_its_budget_and_is_comparable(settings: Settings, tmp_path: Path) -> None:
     settings = settings.model_copy(update={"supervisor": "sure:kim"})
-    fit = [name for name in METHODS if name not in SEVERAL]
+    fit = [name for name in METHODS if name not in [*SEVERAL, "passive-generative"]]
     graded = [grade(run(settings, name, tmp_path)) for name in fit]
     comparison = compare(graded)
     assert list(comparison["methods"]) == fit
     for name, row in comparison["methods"].items():
         assert row["queries"] <= settings.budget, name
     asking = [name for name in ALL if name.startswith("passive") or METHODS[name].description.startswith("active")]
-    asking = [name for name in asking if name not in SEVERAL]
+    asking = [name for name in asking if name in fit]
     assert len(asking) == 19
     assert all(comparison["methods"][name]["queries"] == settings.budget for name in asking)
     assert comparison["methods"]["passive-naive"]["agreement"]["weak_right"] is not None
