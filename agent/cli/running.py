@@ -52,6 +52,7 @@ def compare_command(folders: list[Path], as_json: bool, plot: Path | None, html:
     else:
         show_comparison(comparison)
         show_mistakes(comparison)
+        show_published(comparison)
 
 
 def run_in(
@@ -139,6 +140,14 @@ def show_mistakes(comparison: Comparison) -> None:
 
     for line in mistake_lines(comparison):
         typer.echo(line)
+
+
+def show_published(comparison: Comparison) -> None:
+    """What others have published, on their models; sources are in the JSON and on the page."""
+    said = [
+        f"{item['what']} {item['pgr']:.2f} ({item['models']}, {item['measured']})" for item in comparison["published"]
+    ]
+    typer.echo("PGR published by others, their models: " + "; ".join(said))
 
 
 def show_beliefs(folder: Path) -> None:
