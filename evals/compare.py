@@ -12,11 +12,13 @@ from askew.errors import InputError
 from askew.evals.checks import Check, run_checks
 from askew.evals.grade import GradedRun
 from askew.evals.methods import METHODS
+from askew.evals.published import published
 from askew.evals.statistics import (
     Array,
     Scores,
     area_under_curve,
     auroc,
+    brier,
     calibration_error,
     gap_recovered,
     interval,
@@ -32,23 +34,25 @@ def compare(runs: Sequence[GradedRun]) -> Comparison:
     """The comparison of graded runs, in the form of ``askew compare --json``.
 
     PGR is withheld (``None``, with the reason in ``checks``) when the 95% interval of ceiling − weak
-    includes 0. Only seeds that every method has are used, so that the comparison is paired.
+    includes 0. Only seeds that every method has are used, so that the comparison is paired; where no seed is
+    shared by all, the methods with the fewest are left out. What is left out is among the checks.
 
     Raises:
-        InputError: the runs are of different tasks, supervisors or budgets, or share no seed.
+        InputError: the runs are of different tasks, supervisors or budgets, or no two methods share a seed.
     """
     _check_comparable(runs)
-    by_method = _paired(runs)
+    by_method, left_out = _paired(runs)
     scores = {
         name: Scores(tuple(rightness(run.final, run.gold_N) for run in members)) for name, members in by_method.items()
     }
-    accuracy_B = resampled_accuracies(scores)
+    accuracy_B = resampled_accuracies(scores, [run.clusters for run in next(iter(by_method.values()))])
     gap_ok = _gap_is_real(accuracy_B)
     methods = {
         name: _method_row(name, members, scores, accuracy_B, gap_ok)
         | {"agreement": _agreement(members, by_method.get("weak"))}
         for name, members in by_method.items()
     }
+    _add_pgr_by_auroc(methods, gap_ok)
     first = runs[0].settings
     return {
         "task": first.task,
@@ -57,21 +61,41 @@ def compare(runs: Sequence[GradedRun]) -> Comparison:
         "budget": first.budget,
         "methods": methods,
         "paired": _paired_differences(methods, accuracy_B, scores, gap_ok),
-        "labels_to_passive": _labels_to_passive(methods),
-        "checks": [check.data() for check in _checks(by_method, methods, accuracy_B)],
+        "labels_to_passive": _labels_to(methods, methods.get("passive-naive", {}).get("accuracy")),
+        "labels_to_half": _labels_to(methods, _half_way(scores) if gap_ok else None),
+        "mistakes": {name: found for name, members in by_method.items() if (found := _mistakes(members))},
+        "published": [figure.model_dump() for figure in published()],
+        "checks": [check.data() for check in [*_checks(by_method, methods, accuracy_B), *left_out]],
     }
 
 
-def _labels_to_passive(methods: Mapping[str, Mapping[str, Any]]) -> dict[str, float | None]:
-    """Labels after which each rival is as accurate as passive-naive is in the end; ``None``: never."""
-    if "passive-naive" not in methods:
+def _labels_to(methods: Mapping[str, Mapping[str, Any]], target: float | None) -> dict[str, float | None]:
+    """Labels after which each rival's mean accuracy reaches ``target``; ``None``: never."""
+    if target is None:
         return {}
-    target = methods["passive-naive"]["accuracy"]
     return {
         name: next((labels for labels, accuracy in row["curve"] if accuracy >= target), None)
         for name, row in methods.items()
         if not METHODS[name].reference
     }
+
+
+def _half_way(scores: Mapping[str, Scores]) -> float:
+    """The accuracy of PGR 0.5."""
+    return (scores["weak"].accuracy + scores["ceiling"].accuracy) / 2
+
+
+def _mistakes(members: Sequence[GradedRun]) -> list[dict[str, Any]]:
+    """Mistakes that runs of a method believe in: in how many of them, and with what mean posterior there."""
+    found: dict[str, list[float]] = {}
+    for run in members:
+        for statement, probability in dict(run.believed).items():
+            found.setdefault(statement, []).append(probability)
+    rows: list[dict[str, Any]] = [
+        {"statement": statement, "runs": len(ps), "of": len(members), "posterior": round(float(np.mean(ps)), 3)}
+        for statement, ps in found.items()
+    ]
+    return sorted(rows, key=lambda row: (-row["runs"], -row["posterior"], row["statement"]))
 
 
 def _agreement(members: Sequence[GradedRun], weak: Sequence[GradedRun] | None) -> dict[str, float | None]:
@@ -102,16 +126,26 @@ def _check_comparable(runs: Sequence[GradedRun]) -> None:
             )
 
 
-def _paired(runs: Sequence[GradedRun]) -> dict[str, list[GradedRun]]:
-    """Runs by method, on the seeds that all methods have, in the order of the registry."""
+def _paired(runs: Sequence[GradedRun]) -> tuple[dict[str, list[GradedRun]], list[Check]]:
+    """Runs by method, on the seeds that all methods have, in the order of the registry; and what that leaves out."""
     table: dict[str, dict[int, GradedRun]] = {}
     for run in runs:
         table.setdefault(run.method, {}).setdefault(run.settings.seed, run)
-    shared = sorted(set.intersection(*(set(by_seed) for by_seed in table.values())))
-    if not shared:
-        raise InputError("the methods share no seed: run each method with the same --seed values.")
     order = [name for name in METHODS if name in table]
-    return {name: [table[name][seed] for seed in shared] for name in order}
+    kept, dropped = list(order), []
+    while not (shared := set.intersection(*(set(table[name]) for name in kept))):
+        fewest = min(kept, key=lambda name: len(table[name]))
+        kept.remove(fewest)
+        dropped.append(fewest)
+        if len(kept) == 1:
+            raise InputError("the methods share no seed: run each method with the same --seed values.")
+    checks = [Check("ASK011", f"{name}: left out, its seeds are not those of the others") for name in dropped]
+    unused = sorted({seed for name in kept for seed in table[name]} - shared)
+    if unused:
+        seeds = ", ".join(map(str, unused))
+        lacking = ", ".join(name for name in kept if not set(unused) <= set(table[name]))
+        checks.append(Check("ASK011", f"seed {seeds} left out: not every method has it ({lacking})"))
+    return {name: [table[name][seed] for seed in sorted(shared)] for name in kept}, checks
 
 
 def _gap_is_real(accuracy_B: Mapping[str, Array]) -> bool:
@@ -141,10 +175,12 @@ def _method_row(
         "pgr": _rounded(pgr),
         "pgr_ci95": _rounded_pair(pgr_ci),
         "auroc": _rounded(float(np.mean(known)) if known else None),
+        "pgr_auroc": None,
         "queries": round(float(np.mean([run.queries for run in members])), 1),
         "seeds": len(members),
         "seconds": round(float(np.mean([run.seconds for run in members])), 1),
         "ece": _rounded(float(np.mean([calibration_error(run.final, run.gold_N) for run in members]))),
+        "brier": _rounded(float(np.mean([brier(run.final, run.gold_N) for run in members]))),
         "area_under_label_curve": _rounded(None if None in areas else float(np.mean([a for a in areas if a]))),
         "curve": [
             [labels, _rounded(float(np.mean([curve[i][1] for curve in curves if i < len(curve)])))]
@@ -161,6 +197,18 @@ def _curve_intervals(members: Sequence[GradedRun]) -> list[list[float] | None]:
         return []
     right = [[rightness(run.curve[r][1], run.gold_N) for run in members] for r in range(rounds)]
     return [_rounded_pair(pair) for pair in resampled_curve(right)]
+
+
+def _add_pgr_by_auroc(methods: Mapping[str, dict[str, Any]], gap_ok: bool) -> None:
+    """PGR by mean AUROC, as the open replications give it; withheld together with PGR, or where the gap is none."""
+    if not gap_ok:
+        return
+    weak, ceiling = methods["weak"]["auroc"], methods["ceiling"]["auroc"]
+    if weak is None or ceiling is None or ceiling <= weak:
+        return
+    for row in methods.values():
+        if row["auroc"] is not None:
+            row["pgr_auroc"] = _rounded(gap_recovered(row["auroc"], weak, ceiling))
 
 
 def gap_recovered_B(accuracy_B: Mapping[str, Array], name: str) -> Array:  # noqa: N802

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from askew.agent.config import Settings
 from askew.agent.journal import TIMINGS, Event, read_events
 from askew.agent.lab import case_from
+from askew.agent.reading import RunView, apply_event
 from askew.agent.write import key
 from askew.errors import InputError
 from askew.evals.protocol import limited, read_config
@@ -38,6 +39,10 @@ class GradedRun:
     finished: bool
     leaks: int = 0
     """Cases asked or written whose text is that of a test case."""
+    clusters: tuple[str, ...] = ()
+    """The text of every test case: cases of one text (in any seed) are not independent."""
+    believed: tuple[tuple[str, float], ...] = ()
+    """Mistakes that the run believes its supervisor makes, in words, with their posterior probabilities."""
 
     @property
     def method(self) -> str:
@@ -87,7 +92,16 @@ def grade(folder: Path, load: Callable[[str, int], LoadedTask] = load_task) -> G
         malformed=sum(event.data["malformed"] is not None for event in chains),
         finished=events[-1].kind == "run-finished",
         leaks=_leaks(events, test),
+        clusters=tuple(case.text for case, has in zip(test, known, strict=True) if has),
+        believed=_believed(events),
     )
+
+
+def _believed(events: Sequence[Event]) -> tuple[tuple[str, float], ...]:
+    view = RunView()
+    for event in events:
+        apply_event(view, event)
+    return tuple((item["statement"], float(item["probability"])) for item in view.believed)
 
 
 def _leaks(events: Sequence[Event], test: Sequence[Case]) -> int:

@@ -1,7 +1,8 @@
 """Numbers a sceptic can check: accuracy, AUROC, PGR, and intervals that respect the pairing of methods.
 
-Resampling is in two stages, seeds and then test cases within a seed, with the same draws for every
-method, so that differences between methods are paired (Davison & Hinkley 1997, section 3.8).
+Resampling draws seeds and, independently, clusters of test cases, with the same draws for every method, so that
+differences between methods are paired. A cluster is a case in all the seeds that test on it: their splits overlap,
+so its results in different seeds are not independent (Owen 2007, "The pigeonhole bootstrap").
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ Array = NDArray[np.float64]
 Interval = tuple[float, float]
 
 RESAMPLES = 2000
+BLOCK = 250
+"""Draws worked on at once."""
 LEVEL = 0.95
 
 
@@ -62,26 +65,51 @@ def calibration_error(p_N_K: Array, gold_N: NDArray[np.int64], bins: int = 10) -
     )
 
 
-def resampled_accuracies(scores: Mapping[str, Scores], seed: int = 0) -> dict[str, Array]:
-    """accuracy_B of every method under ``RESAMPLES`` joint draws of seeds and of cases within a seed.
+def brier(p_N_K: Array, gold_N: NDArray[np.int64]) -> float:
+    """Mean squared distance of the probabilities from the truth, summed over options (Brier 1950); 0 to 2."""
+    return float(((p_N_K - np.eye(p_N_K.shape[1])[gold_N]) ** 2).sum(axis=1).mean())
 
-    All methods need the same seeds, in the same order, and the same test cases in each of them.
+
+def resampled_accuracies(
+    scores: Mapping[str, Scores],
+    clusters_S: Sequence[Sequence[str]] | None = None,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> dict[str, Array]:
+    """accuracy_B of every method under joint draws of seeds and of clusters of cases.
+
+    All methods need the same seeds, in the same order, and the same test cases in each of them. ``clusters_S`` names
+    the cluster of each case, by seed; without it every case of every seed is its own.
     """
-    rng = stream(seed, "bootstrap")
+    names = list(scores)
     sizes = {tuple(len(right_N) for right_N in score.right_S_N) for score in scores.values()}
     if len(sizes) != 1:
         raise ValueError("methods were graded on different seeds or test cases")
     (sizes_S,) = sizes
-    drawn_B_S = rng.integers(len(sizes_S), size=(RESAMPLES, len(sizes_S)))
-    sums = {name: np.zeros(RESAMPLES) for name in scores}
-    for s, n in enumerate(sizes_S):
-        times_B = (drawn_B_S == s).sum(axis=1)
-        for b in np.flatnonzero(times_B):
-            for _ in range(times_B[b]):
-                cases_N = rng.integers(n, size=n)
-                for name, score in scores.items():
-                    sums[name][b] += score.right_S_N[s][cases_N].mean()
-    return {name: total / len(sizes_S) for name, total in sums.items()}
+    index_S = _cluster_indices(sizes_S, clusters_S)
+    n_clusters = 1 + max(int(index_N.max()) for index_N in index_S)
+    right_S_N_M = [np.stack([scores[name].right_S_N[s] for name in names], axis=1) for s in range(len(sizes_S))]
+    rng = stream(seed, "bootstrap")
+    accuracy_B_M = np.zeros((resamples, len(names)))
+    for start in range(0, resamples, BLOCK):
+        block = slice(start, min(start + BLOCK, resamples))
+        rows = block.stop - start
+        times_B_S = rng.multinomial(len(sizes_S), np.full(len(sizes_S), 1 / len(sizes_S)), size=rows)
+        times_B_C = rng.multinomial(n_clusters, np.full(n_clusters, 1 / n_clusters), size=rows).astype(np.float64)
+        for s, (index_N, right_N_M) in enumerate(zip(index_S, right_S_N_M, strict=True)):
+            weight_B_N = times_B_C[:, index_N]
+            mean_B_M = weight_B_N @ right_N_M / np.maximum(weight_B_N.sum(axis=1, keepdims=True), 1.0)
+            accuracy_B_M[block] += times_B_S[:, s, None] / len(sizes_S) * mean_B_M
+    return {name: accuracy_B_M[:, m] for m, name in enumerate(names)}
+
+
+def _cluster_indices(sizes_S: Sequence[int], clusters_S: Sequence[Sequence[str]] | None) -> list[NDArray[np.int64]]:
+    """index_N of each case's cluster, by seed."""
+    if clusters_S is None:
+        ends = np.cumsum(sizes_S)
+        return [np.arange(end - size, end) for size, end in zip(sizes_S, ends, strict=True)]
+    known: dict[str, int] = {}
+    return [np.array([known.setdefault(name, len(known)) for name in names]) for names in clusters_S]
 
 
 def resampled_curve(right_R_S_N: Sequence[Sequence[Array]], seed: int = 0) -> list[Interval]:

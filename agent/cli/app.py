@@ -97,12 +97,13 @@ def resume(folder: RunFolder) -> None:
 def compare(
     folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Run folders; their twins come along.")],
     json_: Json = False,
-    plot: Annotated[Path | None, typer.Option(help="Write accuracy against labels asked to this PNG.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw curves, table and mistakes found to this PNG.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write the same, and more, as one self-contained page.")] = None,
 ) -> None:
     """Compare methods side by side at equal label budget."""
     from askew.agent.cli.running import compare_command
 
-    compare_command(folders, json_, plot)
+    compare_command(folders, json_, plot, html)
 
 
 @app.command()

@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 from askew.agent.cli.display import show_table, shown_progress
-from askew.agent.cli.running import separated, show_comparison
+from askew.agent.cli.running import separated, show_comparison, show_mistakes
 from askew.errors import InputError
 
 
@@ -27,7 +27,8 @@ def bench_command(
 ) -> None:
     """Run what isn't finished yet of a suite, compare, and leave results.json and plots beside the runs."""
     from askew.evals.bench import grade_suite, read_suite, recoveries_of, results, run_suite
-    from askew.evals.plots import draw_curves
+    from askew.evals.page import write_page
+    from askew.evals.plots import draw_comparison
     from askew.evals.protocol import embedder
     from askew.evals.recovery import planted_mistakes, summary
     from askew.evals.workers import parse_workers
@@ -43,7 +44,9 @@ def bench_command(
     for comparison, runs in graded:
         typer.echo(f"{comparison['task']} · {comparison['supervisor']} · {comparison['budget']} labels")
         show_comparison(comparison)
-        draw_curves(runs, runs[0].folder.parent / "curve.png")
+        show_mistakes(comparison)
+        draw_comparison(comparison, runs, runs[0].folder.parent / "comparison.png")
+        write_page(comparison, runs, runs[0].folder.parent / "comparison.html")
     recoveries = (
         recoveries_of(out, embedder().embed)
         if any(planted_mistakes(g) is not None for grid in suite.grid for g in grid.supervisors)

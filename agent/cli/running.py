@@ -34,19 +34,25 @@ def resume_command(folder: Path) -> None:
     run_in(settings, folder, twins)
 
 
-def compare_command(folders: list[Path], as_json: bool, plot: Path | None) -> None:
+def compare_command(folders: list[Path], as_json: bool, plot: Path | None, html: Path | None = None) -> None:
     """Show finished (or unfinished) runs side by side."""
     from askew.evals.protocol import run_folders
 
     comparison, runs = compared([place for folder in folders for place in run_folders(folder)])
     if plot is not None:
-        from askew.evals.plots import draw_curves
+        from askew.evals.plots import draw_comparison
 
-        draw_curves(runs, plot)
+        draw_comparison(comparison, runs, plot)
+    if html is not None:
+        from askew.evals.page import write_page
+
+        write_page(comparison, runs, html)
     if as_json:
         typer.echo(json.dumps(comparison, indent=2))
     else:
         show_comparison(comparison)
+        show_mistakes(comparison)
+        show_published(comparison)
 
 
 def run_in(
@@ -126,6 +132,22 @@ def show_comparison(comparison: Comparison) -> None:
     show_table("", ["", "accuracy [95%]", "PGR [95%]", "labels", "seeds", "seconds"], rows)
     for check in comparison["checks"]:
         typer.echo(f"{check['code']} {check['message']}")
+
+
+def show_mistakes(comparison: Comparison) -> None:
+    """What the methods with hypotheses found out about the supervisor, over all seeds."""
+    from askew.evals.plots import mistake_lines
+
+    for line in mistake_lines(comparison):
+        typer.echo(line)
+
+
+def show_published(comparison: Comparison) -> None:
+    """What others have published, on their models; sources are in the JSON and on the page."""
+    said = [
+        f"{item['what']} {item['pgr']:.2f} ({item['models']}, {item['measured']})" for item in comparison["published"]
+    ]
+    typer.echo("PGR published by others, their models: " + "; ".join(said))
 
 
 def show_beliefs(folder: Path) -> None:

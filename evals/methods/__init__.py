@@ -12,10 +12,10 @@ METHODS.add(
 # ruff: isort: off
 from askew.evals.methods import controls, active  # noqa: E402
 from askew.evals.methods import label_free, coherence  # noqa: E402
-from askew.evals.methods import passive, auxiliary, denoise, references  # noqa: E402
+from askew.evals.methods import passive, auxiliary, denoise, generative, references  # noqa: E402
 # ruff: isort: on
 
 __all__ = [
-    "METHODS", "Method", "active", "auxiliary", "coherence", "controls", "denoise", "label_free", "passive",
-    "references",
+    "METHODS", "Method", "active", "auxiliary", "coherence", "controls", "denoise", "generative", "label_free",
+    "passive", "references",
 ]  # fmt: skip

@@ -18,11 +18,13 @@ from askew.tasks.case import Case
 from askew.tasks.gold import LoadedTask
 
 if TYPE_CHECKING:
-    from askew.evals.methods.losses import Loss
+    from askew.agent.learners.losses import Loss
 
 ALPHA_LARGE, ALPHA_SMALL = 0.75, 0.5
 LARGE = 1_000_000_000
 """Parameters from which a student counts as large (the paper doesn't say how large its own large ones are)."""
+PAPER_WARM_UP = 0.2
+"""Share of training over which the weight rises."""
 ALPHA_ENTROPY = 0.75
 HELD_OUT = 0.2
 """Share of the weak labels that early stopping keeps to stop by; they are part of the budget."""
@@ -35,14 +37,15 @@ def alpha_max(lab: Lab) -> float:
 
 def loss_of(lab: Lab) -> Loss:
     """The loss by which the run's method trains."""
-    from askew.evals.methods import losses
+    from askew.agent.learners.losses import confidence, soft_cross_entropy
+    from askew.evals.methods.losses import REPLICATION_WARM_UP, divergence, low_entropy
 
     return {
-        "passive-confidence": losses.confidence(alpha_max(lab)),
-        "passive-logconf": losses.confidence(ALPHA_SMALL, losses.REPLICATION_WARM_UP),
-        "passive-entropy": losses.low_entropy(ALPHA_ENTROPY),
-        "passive-kl": losses.divergence,
-        "passive-early-stop": losses.weak_only,
+        "passive-confidence": confidence(alpha_max(lab), PAPER_WARM_UP),
+        "passive-logconf": confidence(ALPHA_SMALL, REPLICATION_WARM_UP),
+        "passive-entropy": low_entropy(ALPHA_ENTROPY),
+        "passive-kl": divergence,
+        "passive-early-stop": soft_cross_entropy,
     }[lab.settings.method]
 
 

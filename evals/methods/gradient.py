@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from askew.agent.conditional_logit import Array
-from askew.evals.methods.losses import Loss
+from askew.agent.learners.losses import Loss
 
 EPOCHS = 60
 BATCH = 32
@@ -44,7 +44,7 @@ def train(
         columns_N_K_D: what the student sees of every option.
         targets_N_K: weak labels, hard or soft.
         variance_D: prior variance of each coefficient; the prior's weight is that of the whole data once a pass.
-        loss: of a batch (see :mod:`askew.evals.methods.losses`).
+        loss: of a batch (see :mod:`askew.agent.learners.losses`).
         rng: the order of the cases.
         held_out: to stop by; none of it is trained on.
         epochs: passes over the data.
@@ -64,7 +64,7 @@ def train(
         if step % steps_an_epoch == 0:
             order_N = torch.tensor(rng.permutation(n))
         batch = order_N.tensor_split(steps_an_epoch)[step % steps_an_epoch]
-        value = loss(columns[batch] @ (sd_D * z_D), targets[batch], step / total) + 0.5 * (z_D**2).sum() / n
+        value = loss(columns[batch] @ (sd_D * z_D), targets[batch], step / total).mean() + 0.5 * (z_D**2).sum() / n
         optimiser.zero_grad()
         value.backward()  # type: ignore[no-untyped-call]
         optimiser.step()

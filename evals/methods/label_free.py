@@ -129,8 +129,10 @@ def generate(lab: Lab) -> tuple[list[Case], list[int]]:
         return np.asarray(softmax(lab.representation.opinion(pool), axis=1))
 
     seen = {key(case) for case in lab.task.cases}
-    rng = stream(settings.seed, "self-generated")
-    written = written_cases(lab, truth, settings.written_first + settings.written * settings.rounds, rng, seen)
+    # The first are those that the scientific method begins with, so that the two differ in what they make of them.
+    first = written_cases(lab, truth, settings.written_first, stream(settings.seed, "write", 0), seen)
+    more = settings.written * settings.rounds
+    written = [*first, *written_cases(lab, truth, more, stream(settings.seed, "self-generated"), seen)]
     if not written:
         # Where options vary nothing is written: the student's own reading of the pool stands in.
         return list(pool), [int(label) for label in lab.representation.opinion(pool).argmax(axis=1)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from scipy.special import softmax
 from askew.agent.conditional_logit import Array, Logit, class_columns, fit_logit
 from askew.agent.lab import Lab
 from askew.agent.representation import Representation
+from askew.agent.supervisors.model import case_features
 from askew.evals.methods.registry import method
 from askew.evals.methods.shared import (
     SoftLabels,
@@ -22,7 +23,7 @@ from askew.evals.methods.shared import (
     predictor,
     run_passive,
 )
-from askew.tasks.case import Case, Split
+from askew.tasks.case import Case, Split, Task
 from askew.tasks.gold import LoadedTask
 
 SURE = 0.5
@@ -64,49 +65,58 @@ def held_out(lab: Lab, cases: Sequence[Case], labels_N: NDArray[np.int64]) -> Ar
     return p_N_K
 
 
-@method("passive-bootstrap", "passive finetuning through intermediate students (early exits of the strong model)")
+@method("passive-bootstrap", "passive finetuning through students of growing size, each the next one's teacher")
 def passive_bootstrap(lab: Lab, _: LoadedTask) -> None:
-    """The weak labels teach a smaller student, which labels the pool for the next larger one.
+    """The weak labels teach the smallest student, which labels the pool for the next larger one, and so on.
 
-    The smaller student is the strong model cut at two thirds of its depth; Burns et al. (2023, section
-    4.3.1) use smaller models of one family.
+    The sizes are MiniLM (22M), the strong model cut at two thirds of its depth, and the whole. Burns et al. (2023,
+    section 4.3.1) use models of one family, of which there is only one size at hand.
     """
-    pool = lab.task.split(Split.POOL)
-    smaller = EarlyExit(lab.representation)
-    pool_N_K_D = smaller.columns(pool)
+    pool, representation = lab.task.split(Split.POOL), lab.representation
+
+    def embedded(cases: Sequence[Case]) -> NDArray[np.float32]:
+        return case_features(cases, lab.embed, lab.task.options_vary)
+
+    def cut(cases: Sequence[Case]) -> NDArray[np.float32]:
+        whole = representation.features(cases)
+        return whole[..., whole.shape[-1] // 2 :]
+
+    smaller = [Smaller(lab.task, features) for features in (embedded, cut)]
 
     def learn(cases: Sequence[Case], labels_N: NDArray[np.int64]) -> Logit:
-        return fit_targets(lab.representation, pool, smaller.fit(cases, labels_N).probabilities(pool_N_K_D))
+        taught, targets_N_K = cases, one_hot(labels_N, lab.task.n_options)
+        for student in smaller:
+            targets_N_K = student.fit(taught, targets_N_K).probabilities(student.pool_N_K_D)
+            taught = pool
+        return fit_targets(representation, pool, targets_N_K)
 
     run_passive(lab, learn)
 
 
-class EarlyExit:
-    """A probe on the middle layer alone: a smaller model of the same family."""
+class Smaller:
+    """A Bayesian logit on the features of a smaller model."""
 
-    def __init__(self, representation: Representation) -> None:
-        self._representation = representation
-        flat = self._middle(representation.task.split(Split.POOL))
-        flat = flat.reshape(-1, flat.shape[-1])
+    def __init__(self, task: Task, features: Callable[[Sequence[Case]], NDArray[np.float32]]) -> None:
+        self._task, self._features = task, features
+        pool = task.split(Split.POOL)
+        raw = features(pool).astype(np.float64)
+        flat = raw.reshape(-1, raw.shape[-1])
         self._mean_D, self._scale_D = flat.mean(axis=0), flat.std(axis=0) + 1e-6
+        self.pool_N_K_D = self._columns(raw)
 
-    def columns(self, cases: Sequence[Case]) -> Array:
-        """columns_N_K_D of the middle layer's features, standardised over the pool."""
-        standardised = (self._middle(cases) - self._mean_D) / self._scale_D
-        if self._representation.task.options_vary:
+    def fit(self, cases: Sequence[Case], targets_N_K: Array) -> Logit:
+        """The student of (soft) labels; its prior spreads the log-odds over all columns."""
+        variance_D = np.full(self.pool_N_K_D.shape[2], 1.0 / self.pool_N_K_D.shape[2])
+        if not cases:
+            return fit_logit(self.pool_N_K_D[:0], targets_N_K, variance_D)
+        return fit_logit(self._columns(self._features(cases).astype(np.float64)), targets_N_K, variance_D)
+
+    def _columns(self, raw: Array) -> Array:
+        standardised: Array = (raw - self._mean_D) / self._scale_D
+        if self._task.options_vary:
             centred: Array = standardised - standardised.mean(axis=1, keepdims=True)
             return centred
-        return class_columns(standardised, self._representation.task.n_options)
-
-    def fit(self, cases: Sequence[Case], labels_N: NDArray[np.int64]) -> Logit:
-        """A Bayesian logit on these columns; the prior spreads the log-odds over all of them."""
-        columns_N_K_D = self.columns(cases)
-        variance_D = np.full(columns_N_K_D.shape[2], 1.0 / columns_N_K_D.shape[2])
-        return fit_logit(columns_N_K_D, one_hot(labels_N, columns_N_K_D.shape[1]), variance_D)
-
-    def _middle(self, cases: Sequence[Case]) -> Array:
-        raw = self._representation.features(cases)
-        return raw[..., raw.shape[-1] // 2 :].astype(np.float64)
+        return class_columns(standardised, self._task.n_options)
 
 
 @method("passive-probe", "passive finetuning of an ordinary linear probe, its ridge chosen by cross-validation")
