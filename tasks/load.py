@@ -11,7 +11,8 @@ from pathlib import Path
 from askew.errors import InputError
 from askew.registry import Registry
 from askew.tasks.attributes import bank
-from askew.tasks.chess.moves import CHOICE, PAIR, load_chess
+from askew.tasks.chess.moves import NAMES as CHESS
+from askew.tasks.chess.moves import load_chess
 from askew.tasks.files import load_file
 from askew.tasks.gold import LoadedTask
 from askew.tasks.house_style import NAME as HOUSE_STYLE
@@ -34,7 +35,7 @@ for _name in SOURCES:
 TASKS.add(QA_PREFERENCE, load_qa_preference)
 TASKS.add(HOUSE_STYLE, load_house_style)
 
-for _name in (PAIR, CHOICE):
+for _name in CHESS:
     TASKS.add(_name, partial(load_chess, _name))
 
 

@@ -1,16 +1,19 @@
-"""The position and the moves that a chess case is about, which move is better, and what an engine says."""
+"""A position and moves as text and back: in FEN, or as the moves that led there; and which of two moves is better."""
 
 from __future__ import annotations
 
-import os
-import shutil
+import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from askew.errors import InputError
 from askew.tasks.case import Case, no_objection
 
 if TYPE_CHECKING:  # python-chess is optional: it is imported where a position is read
     import chess
+
+TO_MOVE, AFTER = " to move. ", " to move after "
+LINE_SHOWN = 6
+"""Half-moves of the game that are shown beside a position in FEN."""
 
 
 def checked_truth(case: Case) -> int | None:
@@ -40,43 +43,36 @@ def is_position(case: Case) -> str | None:
 
 def position(case: Case) -> tuple[chess.Board, list[chess.Move]] | None:
     """The board and the moves that a case is about, or ``None``."""
-    import chess
-
     try:
-        board = chess.Board(" ".join(case.text.partition("to move. ")[2].split()[:6]))
+        board = _board(case.text)
         return board, [board.parse_san(option) for option in case.options]
     except (ValueError, IndexError):
         return None
 
 
-def score_with_engine(case: Case, seconds: float = 0.1, nodes: int = 200_000, path: str | None = None) -> list[float]:
-    """Pawns that each option is worth by Stockfish, for the side to move; mates count as 100.
+def _board(text: str) -> chess.Board:
+    import chess
 
-    Args:
-        case: a position and its moves.
-        seconds: time for each move.
-        nodes: nodes for each move; whichever limit comes first.
-        path: the engine; found on PATH by default.
-
-    Raises:
-        InputError: no engine, or no position.
-    """
-    import chess.engine
-
-    found, engine = position(case), path or shutil.which("stockfish") or _debian("stockfish")
-    if engine is None:
-        raise InputError("no 'stockfish' on PATH: install it (Debian: apt install stockfish), or give its path.")
-    if found is None:
-        raise InputError(f"case {case.id!r} holds no legal position with these moves.")
-    board, moves = found
-    # The context ends the engine's process, also when a limit or an error cuts the analysis short.
-    with chess.engine.SimpleEngine.popen_uci(engine, timeout=10.0) as running:
-        limit = chess.engine.Limit(time=seconds, nodes=nodes)
-        scored = [running.analyse(board, limit, root_moves=[move])["score"] for move in moves]
-    return [score.pov(board.turn).score(mate_score=10_000) / 100 for score in scored]
+    _, after, moves = text.partition(AFTER)
+    if not after:
+        return chess.Board(" ".join(text.partition(TO_MOVE)[2].split()[:6]))
+    board = chess.Board()
+    for move in re.sub(r"\d+\.(?:\.\.)?", " ", moves).split():
+        board.push_san(move.rstrip("."))
+    return board
 
 
-def _debian(name: str) -> str | None:
-    """Debian installs games outside the usual PATH."""
-    place = f"/usr/games/{name}"
-    return place if os.access(place, os.X_OK) else None
+def as_fen(board: chess.Board, line: Sequence[str]) -> str:
+    """The position in FEN, and the last moves of the game where there was one."""
+    shown = " ".join(line[-LINE_SHOWN:])
+    return f"{_side(board)}{TO_MOVE}{board.fen()}" + (f" (last moves: {shown})" if shown else "")
+
+
+def as_line(board: chess.Board, line: Sequence[str]) -> str:
+    """The position as the whole game that led to it, numbered."""
+    numbered = [f"{index // 2 + 1}. {move}" if index % 2 == 0 else move for index, move in enumerate(line)]
+    return f"{_side(board)}{AFTER}{' '.join(numbered)}"
+
+
+def _side(board: chess.Board) -> str:
+    return "White" if board.turn else "Black"

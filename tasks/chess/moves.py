@@ -5,16 +5,19 @@ A row of ``chess-better-move``::
     text     Black to move. 2r1n2r/p1pqpp1p/3k3b/1p4p1/Pnp1P2P/1R3KPR/3P4/1NBQ1BN1 b - - 0 18 (last moves: Nc6 g3 …)
     options  "Qxh3", "cxb3"
 
-Truth is verified by search, not by an engine's opinion; ``board.score_with_engine`` asks Stockfish for a second one.
-Check and mate signs are left out of the moves, since they would give the answer away. Puzzles are generated once and
-kept; the seed draws the splits.
+``chess-best-move`` is the generative form: the best of four moves. Both come in two more kinds: with ``-line`` the
+position is given as the moves that led to it ("White to move after 1. e4 e5 2. …"), and with ``-engine`` the positions
+are any of a game and Stockfish says which move is better. Elsewhere truth is verified by search, not by an engine's
+opinion. Check and mate signs are left out of the moves, since they would give the answer away. Puzzles are generated
+once and kept; the seed draws the splits.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +29,8 @@ from askew.packages import cache_folder
 from askew.progress import progress
 from askew.seeds import stream
 from askew.tasks.case import Case, Task
-from askew.tasks.chess.board import checked_truth, is_position, position
+from askew.tasks.chess.board import as_fen, as_line, checked_truth, is_position, position
+from askew.tasks.chess.engine import NODES, engine, find_engine
 from askew.tasks.gold import Gold, LoadedTask
 from askew.tasks.splits import SIZES, balanced_splits, fingerprint
 
@@ -34,22 +38,31 @@ if TYPE_CHECKING:
     import chess
 
 PAIR, CHOICE = "chess-better-move", "chess-best-move"
+LINE, ENGINE = "-line", "-engine"
+NAMES = [task + ending for ending in ("", LINE, ENGINE) for task in (PAIR, CHOICE)]
 PUZZLES = {"hanging piece": 1700, "mate in 1": 1000, "fork": 150, "mate in 2": 140, "mate in 3": 10}
 """How many of each kind: easy ones make the bulk, so that a weak supervisor is right on most."""
-VERSION = 1
-LINE_SHOWN = 6
-"""Half-moves of the game that are shown beside the position."""
+SCORED = 3000
+"""How many positions the engine scores moves of."""
+VERSION = 2
+OPENING = 8
+"""Half-moves by which two games differ: no two random ones begin with the same eight."""
 
 
 def load_chess(name: str, seed: int) -> LoadedTask:
-    """The task ``name``, with splits drawn by ``seed``. Raises ``InputError`` where python-chess isn't installed."""
-    items = [_case(name, index, data) for index, data in enumerate(puzzles())]
+    """The task ``name``, with splits drawn by ``seed``.
+
+    Raises ``InputError`` where python-chess isn't installed, or the engine that a task of its own is scored by.
+    """
+    _need_chess()
+    found = engine_puzzles() if name.endswith(ENGINE) else puzzles()
+    items = [_case(name, index, data) for index, data in enumerate(found) if data["line"] or not name.endswith(LINE)]
     drawn = balanced_splits([label for _, label, _ in items], SIZES, stream(seed, "splits", name))
     cases = tuple(Case(items[i][0].id, items[i][0].text, items[i][0].options, split) for i, split in drawn)
     levels = {items[i][0].id: items[i][2] for i, _ in drawn}
     task = Task(
         name=name,
-        question="Which move is better?" if name == PAIR else "Which move is best?",
+        question="Which move is better?" if name.startswith(PAIR) else "Which move is best?",
         noun="position",
         cases=cases,
         options_vary=True,
@@ -65,15 +78,27 @@ def load_chess(name: str, seed: int) -> LoadedTask:
         fingerprint=fingerprint(cases),
     )
     gold = Gold({items[i][0].id: items[i][1] for i, _ in drawn})
-    return LoadedTask(task, gold, truth=checked_truth, difficulty=lambda case: levels.get(case.id, 3.0))
+    # Search and engine differ on a few positions: only the search's own puzzles are decided by it.
+    truth = None if name.endswith(ENGINE) else checked_truth
+    return LoadedTask(task, gold, truth=truth, difficulty=lambda case: levels.get(case.id, 3.0))
 
 
 def puzzles() -> list[dict[str, object]]:
-    """All puzzles, generated when they are first needed (about two minutes) and kept in the cache folder."""
-    path = cache_folder() / "generated" / f"chess-{VERSION}.jsonl"
+    """All puzzles, generated when they are first needed (about three minutes) and kept in the cache folder."""
+    return _kept(f"chess-{VERSION}.jsonl", lambda: generate(PUZZLES))
+
+
+def engine_puzzles() -> list[dict[str, object]]:
+    """Positions whose moves the engine scored, made when first needed (some ten minutes) and kept as well."""
+    find_engine()  # also when they are kept: whether a task can be loaded shouldn't depend on the cache
+    return _kept(f"chess-engine-{VERSION}.jsonl", lambda: generate_scored(SCORED))
+
+
+def _kept(name: str, make: Callable[[], list[dict[str, object]]]) -> list[dict[str, object]]:
+    path = cache_folder() / "generated" / name
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        made = generate(PUZZLES)
+        made = make()
         with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
             file.writelines(json.dumps(puzzle) + "\n" for puzzle in made)
         Path(file.name).replace(path)
@@ -82,32 +107,56 @@ def puzzles() -> list[dict[str, object]]:
 
 def generate(counts: dict[str, int]) -> list[dict[str, object]]:
     """Puzzles of each kind, the same every time; no two with the same position."""
-    _need_chess()
-    from askew.tasks.chess.puzzles import FROM_PLAY, Puzzle, few_pieces, mate_in, random_positions
+    from askew.tasks.chess.puzzles import FROM_PLAY, Puzzle, mate_in
 
     rng = stream(0, "chess", "puzzles")
     seen: set[str] = set()
     made: list[Puzzle] = []
-
-    def keep(puzzle: Puzzle | None, line: tuple[str, ...]) -> int:
-        if puzzle is None or puzzle.fen.split()[0] in seen:
-            return 0
-        seen.add(puzzle.fen.split()[0])
-        made.append(replace(puzzle, line=line))
-        return 1
-
     with progress("chess puzzles", sum(counts.values())) as advance:
         for kind, wanted in counts.items():
-            found, played = 0, random_positions(rng)
+            found, positions = 0, _positions(kind, rng)
             while found < wanted:
-                if kind in FROM_PLAY:
-                    board, line = next(played)
-                    new = keep(FROM_PLAY[kind](board, rng), line[-LINE_SHOWN:])
-                else:
-                    new = keep(mate_in(few_pieces(rng), int(kind[-1]), rng), ())
-                found += new
-                advance(new)
+                board, line = next(positions)
+                # One puzzle a game, since the next position of a game often holds the same one.
+                mark = " ".join(line[:OPENING]) or board.board_fen()
+                if mark in seen:
+                    continue
+                puzzle = FROM_PLAY[kind](board, rng) if kind in FROM_PLAY else mate_in(board, int(kind[-1]), rng)
+                if puzzle is not None:
+                    seen.add(mark)
+                    made.append(replace(puzzle, line=line))
+                    found += 1
+                    advance(1)
     return [asdict(puzzle) for puzzle in made]
+
+
+def _positions(kind: str, rng: np.random.Generator) -> Iterator[tuple[chess.Board, tuple[str, ...]]]:
+    """Positions to look for a kind of puzzle in: of random games, or of a few pieces that come from no game."""
+    from askew.tasks.chess.puzzles import FROM_PLAY, few_pieces, random_positions
+
+    return random_positions(rng) if kind in FROM_PLAY else ((few_pieces(rng), ()) for _ in itertools.count())
+
+
+def generate_scored(wanted: int, path: str | None = None, nodes: int = NODES) -> list[dict[str, object]]:
+    """Positions of random games with moves that the engine scored, the same every time for the same engine."""
+    from askew.tasks.chess.puzzles import random_positions, scored
+
+    rng = stream(0, "chess", "engine")
+    seen: set[str] = set()
+    made: list[dict[str, object]] = []
+    with engine(path, nodes=nodes) as score, progress("chess positions", wanted) as advance:
+        for board, line in random_positions(rng):
+            game = " ".join(line[:OPENING])
+            if rng.random() < 0.9 or game in seen:  # one of each game, early or late
+                continue
+            puzzle = scored(board, score, rng)
+            if puzzle is not None:
+                seen.add(game)
+                made.append(asdict(replace(puzzle, line=line)))
+                advance(1)
+            if len(made) == wanted:
+                break
+    return made
 
 
 def _case(name: str, index: int, puzzle: dict[str, object]) -> tuple[Case, int, float]:
@@ -118,13 +167,12 @@ def _case(name: str, index: int, puzzle: dict[str, object]) -> tuple[Case, int, 
 
     board = chess.Board(str(puzzle["fen"]))
     rng = stream(0, "chess", name, str(index))
-    worse = list(puzzle["worse"])[: 1 if name == PAIR else None]  # type: ignore[call-overload]
+    worse = list(puzzle["worse"])[: 1 if name.startswith(PAIR) else None]  # type: ignore[call-overload]
     moves = [puzzle["better"], *worse]
     order = rng.permutation(len(moves))
     options = tuple(board.san(chess.Move.from_uci(str(moves[i]))).rstrip("+#") for i in order)
-    side = "White" if board.turn else "Black"
-    line = " ".join(puzzle["line"])  # type: ignore[arg-type]
-    text = f"{side} to move. {puzzle['fen']}" + (f" (last moves: {line})" if line else "")
+    line = [str(move) for move in puzzle["line"]]  # type: ignore[attr-defined]
+    text = as_line(board, line) if name.endswith(LINE) else as_fen(board, line)
     case = Case(f"chess-{index + 1}", text, options)
     return case, int(np.flatnonzero(order == 0)[0]), float(LEVEL[str(puzzle["kind"])])
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import chess
 import numpy as np
 
+from askew.tasks.chess.engine import Scorer
 from askew.tasks.chess.search import VALUES, captured, is_forced, material, mates_in, quiet_value, value_of
 
 LEAST_GAP = 2
@@ -20,7 +21,7 @@ OTHERS = 3
 """Worse moves that a puzzle comes with."""
 LIGHT = (chess.PAWN, chess.KNIGHT, chess.BISHOP)
 LONGEST_GAME = 60
-SHORTEST_GAME = 8
+SHORTEST_GAME = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,18 @@ def mate_in(board: chess.Board, moves: int, rng: np.random.Generator) -> Puzzle 
     return None
 
 
+def scored(board: chess.Board, score: Scorer, rng: np.random.Generator) -> Puzzle | None:
+    """A few moves of which the engine likes one by far the best."""
+    moves = _some(list(board.legal_moves), rng, OTHERS + 1)
+    if len(moves) <= OTHERS:
+        return None
+    values = score(board, moves)
+    order = np.argsort(values)[::-1]
+    if values[order[0]] < values[order[1]] + LEAST_GAP:
+        return None
+    return _puzzle(board, moves[order[0]], [moves[index] for index in order[1:]], "engine")
+
+
 def few_pieces(rng: np.random.Generator) -> chess.Board:
     """White to move with a king and two heavy pieces against a king near the edge."""
     edge = [s for s in range(64) if chess.square_rank(s) in (0, 7) or chess.square_file(s) in (0, 7)]
@@ -143,8 +156,8 @@ def _worse(board: chess.Board, better: chess.Move, at_most: int, rng: np.random.
     return found
 
 
-def _some(moves: Sequence[chess.Move], rng: np.random.Generator) -> list[chess.Move]:
-    return [moves[int(index)] for index in rng.permutation(len(moves))[:OTHERS]]
+def _some(moves: Sequence[chess.Move], rng: np.random.Generator, n: int = OTHERS) -> list[chess.Move]:
+    return [moves[int(index)] for index in rng.permutation(len(moves))[:n]]
 
 
 def _puzzle(board: chess.Board, better: chess.Move, worse: Sequence[chess.Move], kind: str) -> Puzzle | None:
@@ -155,4 +168,4 @@ def _puzzle(board: chess.Board, better: chess.Move, worse: Sequence[chess.Move],
 
 Finder = Callable[[chess.Board, np.random.Generator], Puzzle | None]
 FROM_PLAY: dict[str, Finder] = {"hanging piece": hanging, "mate in 1": mate_in_one, "fork": fork}
-LEVEL = {"hanging piece": 1, "mate in 1": 2, "fork": 3, "mate in 2": 4, "mate in 3": 5}
+LEVEL = {"hanging piece": 1, "mate in 1": 2, "fork": 3, "mate in 2": 4, "mate in 3": 5, "engine": 3}

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+import time
 from collections import Counter
+from pathlib import Path
 
 import chess
 import pytest
 
 from askew.agent.supervisors.material import MaterialSupervisor
-from askew.errors import InputError
+from askew.errors import InputError, RunError
+from askew.evals.task_check import check_task
 from askew.tasks.case import Case, Task
-from askew.tasks.chess import board as board_module
-from askew.tasks.chess.board import checked_truth, is_position, position, score_with_engine
-from askew.tasks.chess.moves import CHOICE, PAIR, _case, generate
+from askew.tasks.chess import engine as engine_module
+from askew.tasks.chess import moves as moves_module
+from askew.tasks.chess.board import checked_truth, is_position, position
+from askew.tasks.chess.engine import engine, score_with_engine
+from askew.tasks.chess.moves import CHOICE, ENGINE, LINE, PAIR, _case, generate, generate_scored
 from askew.tasks.chess.search import is_forced, mates_in
+from askew.tasks.load import load_task
 
 FEW = {"hanging piece": 12, "mate in 1": 8, "fork": 2, "mate in 2": 3}
 BACK_RANK = "6k1/5ppp/8/8/8/8/8/R6K w - - 0 1"
@@ -69,20 +77,108 @@ def test_the_greedy_supervisor_takes_what_it_can() -> None:
         MaterialSupervisor(Task("other", "?", "text", task.cases))
 
 
-def test_a_missing_engine_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(board_module, "_debian", lambda _: None)
+def test_a_missing_engine_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(engine_module, "_debian", lambda _: None)
     monkeypatch.setenv("PATH", "")
     with pytest.raises(InputError, match="no 'stockfish' on PATH"):
         score_with_engine(case(BACK_RANK, "Ra8", "Ra7"))
+    with pytest.raises(InputError, match="no 'stockfish' at '/nowhere'"):
+        score_with_engine(case(BACK_RANK, "Ra8", "Ra7"), path="/nowhere")
+    monkeypatch.setenv("ASKEW_HOME", str(tmp_path))
+    with pytest.raises(InputError, match="no 'stockfish' on PATH"):
+        load_task("chess-better-move-engine", 0)
 
 
-def test_an_engine_prefers_the_mate_where_there_is_one() -> None:
-    import shutil
+@pytest.fixture
+def stockfish() -> str:
+    found = shutil.which("stockfish") or engine_module._debian("stockfish")
+    return found or pytest.skip("no Stockfish here")
 
-    if not (shutil.which("stockfish") or board_module._debian("stockfish")):
-        pytest.skip("no Stockfish here")
-    mate, other = score_with_engine(case(BACK_RANK, "Ra8", "Ra7"))
+
+def test_an_engine_prefers_the_mate_where_there_is_one(stockfish: str) -> None:
+    mate, other = score_with_engine(case(BACK_RANK, "Ra8", "Ra7"), stockfish)
     assert mate > 50 > other
+
+
+def test_positions_are_scored_by_the_engine_the_same_every_time(stockfish: str) -> None:
+    found = generate_scored(4, stockfish)
+    assert generate_scored(4, stockfish) == found
+    for name in (PAIR + ENGINE, CHOICE + ENGINE):
+        for index, puzzle in enumerate(found):
+            made, right, _ = _case(name, index, puzzle)
+            values = score_with_engine(made, stockfish)
+            assert values.index(max(values)) == right
+
+
+FAKE = """#!{python}
+import os, sys, time
+open({pid!r}, "w").write(str(os.getpid()))
+for line in sys.stdin:
+    word = line.split()[0]
+    if {way!r} == "mute":
+        time.sleep(60)
+    if word == "uci":
+        print("id name fake\\nuciok", flush=True)
+    elif word == "isready":
+        print("readyok", flush=True)
+    elif word == "go":
+        if {way!r} == "hang":
+            time.sleep(60)
+        if {way!r} == "crash":
+            os._exit(3)
+        if {way!r} == "babble":
+            print("info score nonsense\\nbestmove zz99", flush=True)
+"""
+
+
+@pytest.mark.parametrize("way", ["mute", "hang", "crash", "babble"])
+def test_an_engine_that_fails_is_named_and_ended(way: str, tmp_path: Path) -> None:
+    file, pid = tmp_path / "stockfish", tmp_path / "pid"
+    file.write_text(FAKE.format(python=sys.executable, way=way, pid=str(pid)))
+    file.chmod(0o755)
+    start = time.monotonic()
+    board = chess.Board(BACK_RANK)
+    with (
+        pytest.raises(RunError, match=r"failed: .*It was ended"),
+        engine(str(file), seconds=0.1, patience=0.5) as score,
+    ):
+        score(board, list(board.legal_moves)[:1])
+    assert time.monotonic() - start < 20
+    process = int(pid.read_text())
+    while _runs(process) and time.monotonic() - start < 20:
+        time.sleep(0.05)
+    assert not _runs(process)
+
+
+def _runs(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().split(") ")[1][0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.parametrize("base", [PAIR, CHOICE])
+def test_a_game_gives_the_same_puzzle_as_its_position(base: str, made: list[dict[str, object]]) -> None:
+    games = [(index, puzzle) for index, puzzle in enumerate(made) if puzzle["line"]]
+    assert len(games) >= len(made) - 3  # the longer mates come from no game
+    for index, puzzle in games:
+        fen, right, _ = _case(base, index, puzzle)
+        moves, same, _ = _case(base + LINE, index, puzzle)
+        assert " to move after 1. " in moves.text and "/" not in moves.text
+        boards = [position(one) for one in (fen, moves)]
+        assert boards[0] is not None and boards[1] is not None
+        assert boards[0][0].fen() == boards[1][0].fen() == puzzle["fen"]
+        assert sorted(map(str, boards[0][1])) == sorted(map(str, boards[1][1]))
+        assert fen.options[right] == moves.options[same] and checked_truth(moves) in (same, None)
+    assert position(Case("c", "White to move after 1. e4 e5 2. Ke9", ("Nf3", "d4"))) is None
+
+
+def test_the_tasks_keep_the_contract(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ASKEW_HOME", str(tmp_path))
+    monkeypatch.setattr(moves_module, "PUZZLES", {"hanging piece": 260, "mate in 1": 20})
+    for name in (PAIR, CHOICE, PAIR + LINE):
+        findings = check_task(load_task(name, 0), lambda text: len(text.split()), 2048)
+        assert [finding for finding in findings if not finding.holds] == []
 
 
 def test_positions_and_moves_are_read_back() -> None:
