@@ -18,6 +18,8 @@ from askew.tasks.text import LETTERS
 PROMPT, SHORT_PROMPT = "chain", "chain_short"
 """With examples, for models that only follow instructions; without, for those that were warmed up."""
 MAX_TOKENS = 72
+LONGEST_SUBJECT, LONGEST_CLAIM = 60, 300
+"""Characters; what is longer is no step. A grammar keeps to less, a backend without one may not."""
 LONGEST_TEXT = 1200
 """Characters of a case that a chain is shown; chains about longer texts see their beginning."""
 
@@ -129,7 +131,9 @@ def read_chain(completion: Completion, case: str, names: Sequence[str], prompt: 
     for line in completion.text.strip().splitlines():
         found = _STEP.match(line)
         head, _, tail = line.partition(": ")
-        if found and found["option"] in index_of:
+        if found and (len(found["subject"]) > LONGEST_SUBJECT or len(found["claim"]) > LONGEST_CLAIM):
+            malformed = f"a step of {len(line)} characters: {line[:80]}"
+        elif found and found["option"] in index_of:
             steps.append(Step(found["subject"].strip(), found["claim"].strip(), index_of[found["option"]]))
         elif head in labels and tail in index_of:
             labels[head] = index_of[tail]

@@ -35,6 +35,9 @@ LOG_COMPETENCE = np.log(np.array([1.0, 2.0, 3.0, 3.0, 2.0, 1.5, 1.0]) / 13.5)
 SLIPS = np.array([0.01, 0.05, 0.15])
 """ε, the chance that an answer has nothing to do with the case."""
 LOG_SLIPS = np.log(np.array([0.5, 0.35, 0.15]))
+SHARPNESS = np.array([0.5, 1.0, 2.0, 4.0])
+"""How much surer (or less sure) the student's belief should be: what it is right about may be more than it knows."""
+LOG_SHARPNESS = np.log(np.array([0.2, 0.4, 0.25, 0.15]))
 BIASES = np.linspace(-1.5, 1.5, 7)
 LOG_BIASES = log_softmax(-0.5 * (BIASES / 0.6) ** 2)
 SWEEPS, BURN_IN = 140, 40
@@ -177,7 +180,7 @@ class _Sampler:
         self._pulls = [self._pulls_of(s, own) for s, own in enumerate(states)]
         self._now = [0] * len(states)
         self._nothing = _Pull(np.zeros((1, n, k)), np.zeros((1, n, k)), np.ones((1, n)))
-        self.competence, self._slip = len(COMPETENCE) // 2, 0
+        self.competence, self._slip, self._sharp = len(COMPETENCE) // 2, 0, 1
         self._bias_K = np.full(k, len(BIASES) // 2)
 
     def sweep(self) -> list[Array]:
@@ -222,10 +225,11 @@ class _Sampler:
         self._now[t] = v
 
     def _draw_nuisance(self) -> None:
-        """Draw competence, slips and biases."""
+        """Draw competence, slips, sharpness and biases."""
         pull = self._all_but(None)
         self.competence = self._draw(self._loglik(pull, competence_V=COMPETENCE) + LOG_COMPETENCE)
         self._slip = self._draw(self._loglik(pull, slip_V=SLIPS) + LOG_SLIPS)
+        self._sharp = self._draw(self._loglik(pull, sharp_V=SHARPNESS) + LOG_SHARPNESS)
         for k in self._biased:
             shift_V_1_K = np.zeros((len(BIASES), 1, len(self._bias_K)))
             shift_V_1_K[:, 0, k] = BIASES - BIASES[self._bias_K[k]]
@@ -255,10 +259,13 @@ class _Sampler:
                 total = total + self._pulls[s].only(v)
         return total
 
-    def _loglik(self, pull: _Pull, competence_V: Array | None = None, slip_V: Array | None = None) -> Array:
+    def _loglik(
+        self, pull: _Pull, competence_V: Array | None = None, slip_V: Array | None = None, sharp_V: Array | None = None
+    ) -> Array:
         """loglik_V of all answers for V ways the world may be; axes of length 1 broadcast."""
         c_V_1 = (COMPETENCE[[self.competence]] if competence_V is None else competence_V)[:, None]
         slip_V_1_1 = (SLIPS[[self._slip]] if slip_V is None else slip_V)[:, None, None]
+        sharp_V_1_1 = (SHARPNESS[[self._sharp]] if sharp_V is None else sharp_V)[:, None, None]
         k = len(self._bias_K)
         right_V_L_1_1 = (c_V_1 * pull.kept_V_L)[:, :, None, None]
         scores_V_L_Y_K = (pull.liking_V_L_K + BIASES[self._bias_K])[:, :, None] + right_V_L_1_1 * np.eye(k)
@@ -267,7 +274,7 @@ class _Sampler:
         answered_V_L_Y = np.exp(said_V_L_Y - logsumexp(scores_V_L_Y_K, axis=3))
         answered_V_L_Y = np.log((1 - slip_V_1_1) * answered_V_L_Y + slip_V_1_1 / k)
         # One truth has one prior: the members' predictions of it are averaged, their answers are added up.
-        prior_V_G_Y = self._pooled(self._prior_L_K + pull.better_V_L_K) / self._sizes_G[:, None]
+        prior_V_G_Y = self._pooled(sharp_V_1_1 * self._prior_L_K + pull.better_V_L_K) / self._sizes_G[:, None]
         joint_V_G_Y = self._pooled(answered_V_L_Y) + log_softmax(prior_V_G_Y, axis=2)
         loglik_V: Array = logsumexp(joint_V_G_Y, axis=2).sum(axis=1)
         return loglik_V

@@ -99,6 +99,8 @@ def test_the_posterior_agrees_with_enumeration(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(joint, "LOG_COMPETENCE", np.array([0.0]))
     monkeypatch.setattr(joint, "SLIPS", np.array([0.05]))
     monkeypatch.setattr(joint, "LOG_SLIPS", np.array([0.0]))
+    monkeypatch.setattr(joint, "SHARPNESS", np.array([1.0, 1.0]))
+    monkeypatch.setattr(joint, "LOG_SHARPNESS", np.zeros(2))
     world = World(24, 2, seed=5)
     weak_N = np.where(world.level_N_S[:, 0] + world.level_N_S[:, 1] > 1, 1, world.truth_N)
     sets = [a_set(s, WAYS[:3], 0.5) for s in range(2)]

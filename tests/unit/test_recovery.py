@@ -1,0 +1,89 @@
+"""Whether a planted mistake counts as found: by behaviour on cases that were not in the run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import ScriptedModel, embed
+
+from askew.agent.config import Settings
+from askew.agent.journal import Journal
+from askew.agent.lab import Lab
+from askew.agent.loop import scientific
+from askew.agent.representation import Representation
+from askew.evals.protocol import limited, write_config
+from askew.evals.recovery import (
+    Found,
+    Recovery,
+    agreement,
+    expected_calibration_error,
+    planted_mistakes,
+    recovery,
+    summary,
+)
+from askew.evals.simulated import planted
+from askew.evals.truth import Truth
+from askew.tasks.load import load_task
+
+
+def found(posterior: float, agreed: float, like: str = "length") -> Found:
+    return Found("", posterior, agreed, like)
+
+
+def test_names_of_planted_mistakes() -> None:
+    assert planted_mistakes("planted:length@0.8+-hedging@0.6+competence@0.9") == ("length", "-hedging")
+    assert planted_mistakes("simulated:flips@0.75") == ()
+    assert planted_mistakes("model:minilm") is None
+
+
+def test_agreement_counts_the_cases_in_which_either_speaks() -> None:
+    assert agreement([1, None, 0, None], [1, None, 1, 0]) == pytest.approx(1 / 3)
+    assert agreement([None], [None]) == 0.0
+
+
+def test_pairs_need_both_and_false_discoveries_are_believed_and_wrong() -> None:
+    one = Recovery("t", "s", "m", 0, ("length",), (found(0.9, 1.0), found(0.6, 0.2)))
+    assert one.hit(1) and one.false_discoveries() == 1
+    two = Recovery("t", "s", "m", 0, ("length", "praise"), (found(0.9, 1.0), found(0.8, 0.95, "praise")))
+    assert two.hit(1)
+    missed = Recovery("t", "s", "m", 0, ("length", "praise"), (found(0.9, 1.0), found(0.8, 0.95)))
+    assert not missed.hit(3)
+
+
+def test_calibration_is_zero_where_beliefs_are_as_often_right_as_they_say() -> None:
+    sure = Recovery("t", "s", "m", 0, ("length",), (found(1.0, 1.0), found(0.0, 0.0)))
+    assert expected_calibration_error([sure]) == 0.0
+    wrong = Recovery("t", "s", "m", 0, ("length",), (found(1.0, 0.0),))
+    assert expected_calibration_error([wrong]) == 1.0
+    assert expected_calibration_error([]) is None
+
+
+@pytest.mark.parametrize("mistake", ["exclamation-marks", "keyword=plot"])
+def test_a_mistake_planted_in_a_whole_run_is_found(
+    mistake: str, cases_file: Callable[..., Path], tmp_path: Path
+) -> None:
+    """No chain names the word: only surprising answers can."""
+    settings = Settings(
+        task=str(cases_file()), supervisor=f"planted:{mistake}@0.9", student="scripted", budget=50, rounds=4, chains=12,
+        chains_first=12, written=0, written_first=0, pool_size=70,
+    )  # fmt: skip
+    loaded = limited(load_task(settings.task, settings.seed), settings)
+    model = ScriptedModel()
+    folder = tmp_path / "run"
+    write_config(settings, folder, ())
+    with Journal(folder) as journal:
+        scientific(
+            Lab(
+                settings=settings, task=loaded.task,
+                supervisor=planted(f"{mistake}@0.9", loaded, Truth(loaded, model.features), settings.seed), model=model,
+                representation=Representation(loaded.task, model, tmp_path / "cache"),
+                embed=embed, journal=journal, folder=folder,
+            )
+        )  # fmt: skip
+    graded = recovery(folder, load_task, embed)
+    assert graded is not None
+    assert graded.hit(1)
+    assert graded.false_discoveries() == 0
+    assert summary([graded])[0]["top1"] == 1.0
