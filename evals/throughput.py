@@ -21,7 +21,7 @@ import numpy as np
 from transformers import AutoTokenizer
 
 from askew.agent.config import Serving, Settings
-from askew.agent.hypothesise import sample_chains
+from askew.agent.hypothesise import PROMPT, sample_chains
 from askew.agent.models import offline
 from askew.agent.models.base import Completion, LanguageModel, SamplingRequest
 from askew.agent.models.engine import CPU_BLOCK, Engine, environment, find_engine
@@ -126,9 +126,9 @@ def agent_work(model: LanguageModel, task: Task) -> Timed:
     rng = np.random.default_rng(SEED)
     pool = task.split(Split.POOL)
     cases = [pool[int(i)] for i in rng.choice(len(pool), CHAINS // CHAINS_PER_CASE, replace=False)]
-    sample_chains(timed, task, cases, CHAINS_PER_CASE, 1.0, SEED)
+    sample_chains(timed, PROMPT, task, cases, CHAINS_PER_CASE, 1.0, SEED)
     write_cases(timed, task, rng.dirichlet(np.ones(task.n_options), len(pool)), WRITTEN, rng, set())
-    sample_chains(timed, task, cases, CHAINS_PER_CASE, 1.0, SEED + 1)
+    sample_chains(timed, PROMPT, task, cases, CHAINS_PER_CASE, 1.0, SEED + 1)
     return timed
 
 
