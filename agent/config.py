@@ -19,6 +19,42 @@ Positive = Annotated[int, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
+class Serving(BaseModel):
+    """How vLLM serves the student; ``[vllm]`` in a TOML file. What the run finds out doesn't depend on it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    python: str | None = None
+    """Interpreter of the environment that has vLLM; by default ``ASKEW_VLLM_PYTHON``, then ``.venv-vllm``."""
+    server: str | None = None
+    """A server that runs already: its address, or the folder of ``askew serve``."""
+    tensor_parallel: Positive = 1
+    data_parallel: Positive = 1
+    dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto"
+    memory_fraction: Annotated[float, Field(gt=0.0, le=1.0)] = 0.8
+    """Share of a GPU that vLLM may take; the student's eyes and its training need the rest."""
+    quantisation: str | None = None
+    max_length: Positive | None = None
+    """Longest prompt and continuation together, in tokens; by default what the model allows."""
+    eager: bool | None = None
+    """No compilation: starts sooner, decodes slower on a GPU. By default on a CPU only."""
+    prefix_cache: bool = True
+    cache_gb: Positive = 2
+    """Key-value cache on a CPU, GiB."""
+    concurrency: Positive = 128
+    """Sequences asked for at the same time."""
+    seeds: bool | None = None
+    """Send a seed with each request. By default to GPU servers of our own: the CPU build dies of one."""
+    publish: Literal["auto", "swap", "merge"] = "auto"
+    """How a retrained adapter reaches the server: swapped in as it is (GPU), or merged and loaded anew (CPU)."""
+    max_lora_rank: Literal[8, 16, 32, 64, 128, 256, 320, 512] = 64
+    """Largest rank of an adapter that can be swapped in."""
+    timeout: Annotated[float, Field(gt=0.0)] = 600.0
+    """Seconds without an answer after which a server counts as hung."""
+    start_timeout: Annotated[float, Field(gt=0.0)] = 900.0
+    """Seconds a server may take to start."""
+
+
 class Settings(BaseModel):
     """Everything a run depends on, besides the facts its log records."""
 
@@ -43,6 +79,8 @@ class Settings(BaseModel):
     backend: Literal["local", "vllm"] = "local"
     reasoner: str = "auto"
     """Who samples chains: the student with the shipped warm-up ("auto"), "prompts" alone, or an adapter's folder."""
+    vllm: Serving = Serving()
+    """How the student is served where the backend is vLLM."""
     pool_size: Positive | None = None
     """At most so many pool cases, for quick looks; all by default."""
     test_size: Positive | None = None
@@ -86,7 +124,13 @@ def read_settings(file: Path | None, overrides: Mapping[str, Any]) -> Settings:
             raise InputError(f"no configuration file {file}: expected a TOML file with run settings.") from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise InputError(f"{file} is not valid TOML: {error}.") from error
-    values |= {name: value for name, value in overrides.items() if value is not None}
+    for name, value in overrides.items():
+        if isinstance(value, Mapping):  # a table: what is given there stands beside what the file has
+            given = {inner: one for inner, one in value.items() if one is not None}
+            if given:
+                values[name] = {**values.get(name, {}), **given}
+        elif value is not None:
+            values[name] = value
     try:
         return Settings(**values)
     except ValidationError as error:

@@ -10,6 +10,7 @@ import json
 import platform
 import tomllib
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -28,7 +29,7 @@ from askew.evals.grade import GradedRun, grade
 from askew.evals.methods import METHODS
 from askew.evals.methods.controls import CONTROLS
 from askew.evals.methods.registry import NotApplicableError, check_method
-from askew.evals.protocol import Workbench, is_finished, read_config, run_folders, run_method, write_config
+from askew.evals.protocol import VLLM, Workbench, is_finished, read_config, run_folders, run_method, write_config
 from askew.evals.recovery import Recovery, as_data, recovery, summary
 from askew.evals.workers import Report, Trial, Workers, cores, outcomes, report
 from askew.tasks.load import load_task
@@ -132,12 +133,18 @@ def run_trial(cells: Sequence[Settings], out: Path) -> list[Report]:
     try:
         workbench = Workbench(cells[0])
         _ = workbench.supervisor
+        workbench.logs = cell_folder(out, cells[0]).parent / VLLM
+        # The same chains for every supervisor of a task and seed: what is sampled does not depend on whom it is about.
+        workbench.model = Remembering(workbench.model, _SAMPLES)
+        if workbench.warmed is not None:
+            workbench.warmed = Remembering(workbench.warmed, _SAMPLES)
     except AskewError as error:
         return [report(settings, error) for settings in cells]
-    # The same chains for every supervisor of a task and seed: what is sampled does not depend on whom it is about.
-    workbench.model = Remembering(workbench.model, _SAMPLES)
-    if workbench.warmed is not None:
-        workbench.warmed = Remembering(workbench.warmed, _SAMPLES)
+    with closing(workbench):
+        return _run_cells(cells, out, workbench)
+
+
+def _run_cells(cells: Sequence[Settings], out: Path, workbench: Workbench) -> list[Report]:
     reports = []
     for settings in cells:
         folder = cell_folder(out, settings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -35,6 +36,8 @@ from askew.tasks.load import load_task
 from askew.tasks.splits import fingerprint
 
 TWINS = "twins"
+VLLM = "vllm"
+"""Where a server of a run's own writes its log."""
 SMALLEST_FREE_SPACE = 50_000_000
 
 Say = Callable[[str], None]
@@ -46,6 +49,8 @@ class Workbench:
     """The heavy things that all methods of one experiment share, each made when it is first needed."""
 
     settings: Settings
+    logs: Path = Path("runs") / VLLM
+    """Where a server of ours writes its log."""
     loaded: LoadedTask = field(init=False)
 
     def __post_init__(self) -> None:
@@ -61,7 +66,7 @@ class Workbench:
     @cached_property
     def model(self) -> LanguageModel:
         """The strong student."""
-        return load_model(self.settings)
+        return load_model(self.settings, self.logs)
 
     @cached_property
     def warmed(self) -> LanguageModel | None:
@@ -92,10 +97,17 @@ class Workbench:
         """Features by a model's name."""
         if name in {"minilm", ""}:
             return self.embedder.embed
-        model = self.model if name == self.settings.student else load_model(self.settings, name)
+        from askew.agent.models.local import LocalModel
+
+        model = self.model if name == self.settings.student else LocalModel(name, model_folder(name))
         return VectorCache(cache_folder() / "features" / "features.sqlite", model.fingerprint + "/plain").bound(
             model.features
         )
+
+    def close(self) -> None:
+        """End what the model holds: a server, where it has one. Safe to call twice."""
+        if "model" in self.__dict__:
+            self.model.close()
 
 
 def limited(loaded: LoadedTask, settings: Settings) -> LoadedTask:
@@ -116,14 +128,16 @@ def embedder() -> Embedder:
     return Embedder(model_folder("minilm"), cache_folder() / "features" / "minilm.sqlite")
 
 
-def load_model(settings: Settings, name: str | None = None) -> LanguageModel:
-    """The language model a run names, in the backend it names."""
-    folder = model_folder(name or settings.student)
+def load_model(settings: Settings, logs: Path) -> LanguageModel:
+    """The student a run names, in the backend it names; nothing is started before it is needed."""
+    folder = model_folder(settings.student)
     if settings.backend == "vllm":
-        raise InputError("backend 'vllm' is not built yet: use --backend local, which runs on CPU and GPU.")
+        from askew.agent.models.vllm import served_student
+
+        return served_student(settings.student, folder, settings.vllm, logs)
     from askew.agent.models.local import LocalModel
 
-    return LocalModel(name or settings.student, folder)
+    return LocalModel(settings.student, folder)
 
 
 def check_task(loaded: LoadedTask, budget: int) -> None:
@@ -158,7 +172,19 @@ def run_experiment(
     """
     for name in (settings.method, *(twins or ())):
         _ = METHODS[name]
-    bench = Workbench(settings)
+    with closing(Workbench(settings, folder / VLLM)) as bench:
+        return _run_all(settings, folder, twins, say, supervisor, bench)
+
+
+def _run_all(
+    settings: Settings,
+    folder: Path,
+    twins: tuple[str, ...] | None,
+    say: Say,
+    supervisor: Supervisor | None,
+    bench: Workbench,
+) -> tuple[str, ...]:
+    """:func:`run_experiment` on a workbench."""
     chosen = default_twins(settings, bench.loaded) if twins is None else twins
     twins = tuple(name for name in chosen if name != settings.method)
     if supervisor is None and settings.supervisor == "human":
@@ -198,9 +224,7 @@ def run_method(settings: Settings, folder: Path, bench: Workbench, say: Say) -> 
     Raises ``NotApplicableError`` where it needs what the supervisor hasn't got; nothing was recorded then.
     """
     check_method(settings.method, bench.supervisor, settings.supervisor)
-    if bench.model.version != f"{bench.model.name}@0":
-        # The method before published a student of its own; this one starts with the one that all start with.
-        bench.model.publish(model_folder(settings.student))
+    bench.model.withdraw()  # what the last method taught the student is its own
     with Journal(folder) as journal:
         say(f"{settings.method} ▸ the strong model reads the pool (once; what it sees is kept)")
         lab = Lab(

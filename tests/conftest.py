@@ -80,6 +80,10 @@ class ScriptedModel:
         self.version = f"scripted@{weights.name}"
         return self.version
 
+    def withdraw(self) -> None:
+        """The first version again."""
+        self.version = "scripted@0"
+
     def close(self) -> None:
         """Nothing to free."""
 

@@ -29,6 +29,7 @@ app.add_typer(methods_app, name="methods")
 app.add_typer(learners_app, name="learners")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+VllmPython = Annotated[str | None, typer.Option(metavar="PYTHON", help="Interpreter of the environment that has vLLM.")]
 RunFolder = Annotated[Path, typer.Argument(metavar="DIR", help="A run folder.")]
 
 
@@ -56,6 +57,10 @@ def run(
     learner: Annotated[str | None, typer.Option(help="How the student learns: probe, lora or full.")] = None,
     retrain_every: Annotated[int | None, typer.Option(help="Rounds between two trainings (lora, full).")] = None,
     backend: Annotated[str | None, typer.Option(help="local or vllm.")] = None,
+    vllm_python: VllmPython = None,
+    vllm_server: Annotated[
+        str | None, typer.Option(metavar="URL|DIR", help="A vLLM server that runs already, or the folder of one.")
+    ] = None,
     chains: Annotated[int | None, typer.Option(help="Chains of thought sampled each round.")] = None,
     reasoner: Annotated[
         str | None, typer.Option(help="Who samples them: auto, prompts, or a folder that askew warmup made.")
@@ -81,6 +86,7 @@ def run(
         "rounds": rounds, "seed": seed, "learner": learner, "chains_first": chains,
         "retrain_every": retrain_every, "backend": backend, "chains": chains, "reasoner": reasoner,
         "written_first": written_first, "written": written,
+        "vllm": {"python": vllm_python, "server": vllm_server},
     }  # fmt: skip
     run_command(read_settings(config, given), out, with_)
 
@@ -131,7 +137,10 @@ def inspect(
 @app.command()
 def bench(
     suite: Annotated[
-        str, typer.Argument(metavar="SUITE", help="quick, full, recovery, controls, or a TOML file with a grid.")
+        str,
+        typer.Argument(
+            metavar="SUITE", help="quick, full, recovery, controls, a TOML file with a grid, or throughput (of vLLM)."
+        ),
     ],
     out: Annotated[Path | None, typer.Option(help="Where the runs go; by default runs/bench-SUITE.")] = None,
     json_: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the results here.")] = None,
@@ -141,8 +150,14 @@ def bench(
     gpus: Annotated[float, typer.Option(min=0, help="GPUs that a trial needs, on Ray.")] = 0.0,
     seeds: Annotated[int | None, typer.Option(min=1, help="Seeds, instead of the suite's.")] = None,
     methods: Annotated[str | None, typer.Option(help="Methods, separated by commas, instead of the suite's.")] = None,
+    vllm_python: VllmPython = None,
 ) -> None:
-    """Run a grid of task × supervisor × method × seed and compare."""
+    """Run a grid of task × supervisor × method × seed and compare; or measure how fast vLLM answers the agent."""
+    if suite == "throughput":
+        from askew.agent.cli.students import throughput_command
+
+        throughput_command(vllm_python, json_, methods)
+        return
     from askew.agent.cli.benching import bench_command
 
     bench_command(suite, out, json_, resume_, workers, threads, gpus, seeds, methods)
@@ -195,6 +210,36 @@ def label(
     begun = any(value is not None for value in given.values())
     settings = read_settings(None, {**given, "supervisor": "human"}) if begun else None
     label_command(folder, settings, labellers, host, port, expose)
+
+
+@app.command()
+def serve(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A built-in model, a folder, or a hub's name.")],
+    stop: Annotated[bool, typer.Option("--stop", help="Stop the one that runs in the folder.")] = False,
+    background: Annotated[bool, typer.Option("--background", help="Come back once it is ready.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Where its log and address go; runs/serve-MODEL.")] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 0,
+    vllm_python: VllmPython = None,
+    tensor_parallel: Annotated[int | None, typer.Option(help="Devices that share each layer.")] = None,
+    data_parallel: Annotated[int | None, typer.Option(help="Copies of the model.")] = None,
+    dtype: Annotated[str | None, typer.Option(help="auto, bfloat16, float16 or float32.")] = None,
+    memory_fraction: Annotated[float | None, typer.Option(help="Share of a GPU's memory that it may take.")] = None,
+    quantisation: Annotated[str | None, typer.Option(help="As vLLM calls it: fp8, awq, ….")] = None,
+    max_length: Annotated[int | None, typer.Option(help="Tokens of prompt and continuation together.")] = None,
+) -> None:
+    """Start or stop vLLM's server for a model, on loopback; use it with 'askew run --vllm-server DIR'."""
+    from askew.agent.cli.students import serve_command, stop_command
+    from askew.agent.config import read_settings
+
+    folder = out or Path("runs") / f"serve-{Path(model).name}"
+    if stop:
+        stop_command(folder)
+        return
+    given = {
+        "python": vllm_python, "tensor_parallel": tensor_parallel, "data_parallel": data_parallel, "dtype": dtype,
+        "memory_fraction": memory_fraction, "quantisation": quantisation, "max_length": max_length,
+    }  # fmt: skip
+    serve_command(model, read_settings(None, {"vllm": given}).vllm, folder, port, background)
 
 
 @app.command()

@@ -99,5 +99,18 @@ def _optional() -> list[Finding]:
     pip = Finding("pip", "ok", "installed") if has_pip else Finding(
         "pip", "warn", "not installed", "python -m ensurepip: models and data are fetched by it"
     )  # fmt: skip
-    tools = [Finding(name, "ok", shutil.which(name) or "not installed (optional)") for name in ("vllm", "stockfish")]
-    return [pip, *tools]
+    stockfish = Finding("stockfish", "ok", shutil.which("stockfish") or "not installed (optional)")
+    return [pip, _vllm(), stockfish]
+
+
+def _vllm() -> Finding:
+    from askew.agent.config import Serving
+    from askew.agent.models.engine import find_engine
+    from askew.errors import InputError
+
+    try:
+        engine = find_engine(Serving())
+    except InputError:
+        return Finding("vllm", "ok", "not installed (optional)", "make setup-vllm, or --vllm-python PYTHON")
+    build = "CPU build" if engine.on_cpu else "GPU build"
+    return Finding("vllm", "ok", f"{engine.version} ({build}), by {engine.python}")

@@ -77,6 +77,10 @@ class LanguageModel(Protocol):
         """
         ...
 
+    def withdraw(self) -> None:
+        """Let the first student write and score again, for another experiment."""
+        ...
+
     def close(self) -> None:
         """Free what the backend holds (memory, a server). Safe to call twice."""
         ...

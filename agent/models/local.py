@@ -65,6 +65,10 @@ class LocalModel:
         self.version = f"{self.name}@{self._published}"
         return self.version
 
+    def withdraw(self) -> None:
+        """Let the first student write and score again."""
+        self.speaker, self.version, self._published = self.network, f"{self.name}@0", 0
+
     def tokens(self, text: str) -> list[int]:
         """Token ids of a text, the last ones where it is longer than the context."""
         ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]

@@ -52,6 +52,12 @@ class Remembering:
         self.version = self._model.publish(weights)
         return self.version
 
+    def withdraw(self) -> None:
+        """The first student writes again."""
+        self._student = ""
+        self._model.withdraw()
+        self.version = self._model.version
+
     def close(self) -> None:
         """Close the model."""
         self._model.close()

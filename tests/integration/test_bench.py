@@ -51,6 +51,9 @@ class Bench:
         self.supervisor = sure or resolve_supervisor(settings.supervisor, self.loaded.task, settings)
         self.embedder = type("Embedder", (), {"embed": staticmethod(embed)})()
 
+    def close(self) -> None:
+        self.model.close()
+
 
 @pytest.fixture
 def settings(cases_file: Callable[..., Path]) -> Settings:
