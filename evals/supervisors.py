@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from askew.agent.config import Settings
+from askew.agent.models.pull import model_folder
 from askew.agent.supervisors.base import Supervisor
 from askew.agent.supervisors.model import Features, ModelSupervisor
 from askew.agent.supervisors.resolve import kind_of, resolve_supervisor
+from askew.agent.supervisors.tuned import STEPS, TunedSupervisor
 from askew.errors import InputError
 from askew.evals.simulated import planted, simulated
 from askew.evals.truth import Truth
@@ -33,20 +35,25 @@ def build_supervisor(settings: Settings, loaded: LoadedTask, features_of: Featur
             "Use column:NAME, human or a plugin."
         )
     if kind == "model":
-        return _trained(argument, loaded, features_of)
+        return _trained(argument, loaded, features_of, settings.seed)
     truth = Truth(loaded, features_of("minilm"))
     if kind == "planted":
         return planted(argument, loaded, truth, settings.seed)
     return simulated(argument, loaded, truth, features_of(settings.student), settings.seed)
 
 
-def _trained(argument: str, loaded: LoadedTask, features_of: FeaturesOf) -> Supervisor:
-    """A head on a small model's frozen features, trained on the weak split, which nothing else uses."""
+def _trained(argument: str, loaded: LoadedTask, features_of: FeaturesOf, seed: int) -> Supervisor:
+    """A small model trained on the weak split, which nothing else uses: a head on its features, or the whole of it."""
     name, _, how = argument.partition(":")
-    if how not in {"", "probe"}:
-        raise InputError(f"model supervisor trained by {how!r}: expected 'probe' (model:{name} or model:{name}:probe).")
+    if how not in {"", "probe", "lora", "full"}:
+        raise InputError(f"model supervisor trained by {how!r}: expected probe, lora or full, as in model:{name}:lora.")
     cases = [case for case in loaded.task.split(Split.WEAK) if case.id in loaded.gold]
     if not cases:
         raise InputError(f"{loaded.task.name} has no gold-labelled cases in split 'weak' to train model:{name} on.")
     examples = [(case, loaded.gold[case.id]) for case in cases]
+    if how in {"lora", "full"}:
+        from askew.agent.learners.recipe import Recipe
+
+        recipe = Recipe.model_validate({"learner": how, "seed": seed, **STEPS})
+        return TunedSupervisor.train(examples, loaded.task, model_folder(name), f"model:{argument}", recipe)
     return ModelSupervisor.train(examples, features_of(name), loaded.task.options_vary, f"model:{name}")

@@ -208,6 +208,8 @@ class DeskSupervisor:
         return given.label, given.comment
 
     def _answers(self, items: Sequence[Item]) -> list[Given]:
+        if not items:
+            return []  # nobody hands in an empty desk
         self._desk.lay_out(items)
         self._attend()
         return self._desk.take()

@@ -2,30 +2,44 @@
 
 from __future__ import annotations
 
+import io
+import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from conftest import bag, rows
+from loopback import Reply, completion, reply, server
+from tiny import make_bert, make_llama
 
 from askew.agent.config import Settings
 from askew.agent.journal import Journal
 from askew.agent.lab import Lab, case_data
 from askew.agent.supervisors.base import Supervisor, batch_size, checked_labels
+from askew.agent.supervisors.human import HumanSupervisor
 from askew.agent.supervisors.resolve import SUPERVISORS
+from askew.agent.supervisors.tuned import TunedSupervisor, calibrated
 from askew.errors import InputError, SupervisorError
 from askew.evals.supervisors import build_supervisor
 from askew.evals.trap import TRAP, Trapped, set_trap
 from askew.tasks.case import Case, Split
+from askew.tasks.chess.moves import PAIR, _case, generate
 from askew.tasks.gold import LoadedTask
 from askew.tasks.load import load_task
 
 SPECS = [
     "model:minilm",
+    "model:bert:full",
+    "model:bert:lora",
+    "model:llama:full",
+    "model:llama:lora",
     "column:loud-lover",
     "recorded:loud-lover",
+    "recorded:loud-lover+quiet-lover",
     "planted:length@0.8",
     "planted:keyword=plot@0.9+length@0.4",
     "planted:negation@1+competence@0.8",
@@ -37,6 +51,10 @@ SPECS = [
     "simulated:features@0.7",
     "plugin.py:Loud",
     "trap:planted:length@0.8",
+    "http",
+    "openai",
+    "human",
+    "material",
 ]
 PLUGIN = """
 class Loud:
@@ -53,29 +71,89 @@ def features_of(_: str) -> Callable[[Sequence[str]], np.ndarray]:
 
 @pytest.fixture
 def loaded(cases_file: Callable[..., Path]) -> LoadedTask:
-    return load_task(str(cases_file(rows())), 0)
+    made = rows()
+    for row in made:
+        row["weak"] |= {"quiet-lover": int("!" not in str(row["text"]))}  # type: ignore[operator]
+    return load_task(str(cases_file(made)), 0)
+
+
+@pytest.fixture(scope="session")
+def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return {"bert": make_bert(tmp_path_factory.mktemp("bert")), "llama": make_llama(tmp_path_factory.mktemp("llama"))}
+
+
+def loud(text: str) -> int | None:
+    """What endpoints and people say here: a function of the text."""
+    return None if "pace" in text else int("!" in text)
+
+
+def endpoint(body: dict[str, Any], _: dict[str, str]) -> Reply:
+    return reply({"label": loud(body["text"])})
+
+
+def chat_model(body: dict[str, Any], _: dict[str, str]) -> Reply:
+    said = loud(body["messages"][0]["content"].split("----------")[1])
+    return completion(json.dumps({"answer": "unsure" if said is None else "AB"[said]}))
+
+
+class Person(io.StringIO):
+    """Screen and keyboard of someone who reads what was written last and answers it."""
+
+    def readline(self, size: int | None = -1, /) -> str:
+        said = loud(self.getvalue().rpartition("] ")[2])
+        return "u\n" if said is None else f"{said + 1}\n"
+
+
+def chess(tmp_path: Path) -> LoadedTask:
+    made = generate({"hanging piece": 12, "mate in 1": 4})
+    pieces = [(*_case(PAIR, index, puzzle)[:2], index) for index, puzzle in enumerate(made)]
+    path = tmp_path / "chess-few.jsonl"
+    lines = [{"id": c.id, "text": c.text, "options": c.options, "gold": right, "split": "pool" if i % 4 else "weak"}
+             for c, right, i in pieces]  # fmt: skip
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return load_task(str(path), 0)
 
 
 @pytest.fixture(params=SPECS)
-def supervisor(
-    request: pytest.FixtureRequest, loaded: LoadedTask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Supervisor:
+def asked(
+    request: pytest.FixtureRequest, loaded: LoadedTask, tiny_models: dict[str, Path], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[tuple[Supervisor, LoadedTask]]:  # fmt: skip
+    """A supervisor of every kind, ready to answer, and the task it answers."""
     (tmp_path / "plugin.py").write_text(PLUGIN)
     monkeypatch.chdir(tmp_path)
-    kind, _, inner = str(request.param).partition(":")
-    spec = inner if kind == TRAP else str(request.param)
-    built = build_supervisor(Settings(supervisor=spec), loaded, features_of)
-    return set_trap(loaded, built)[1] if kind == TRAP else built
+    monkeypatch.setenv("ASKEW_HOME", str(tmp_path / "home"))
+    kind, _, rest = str(request.param).partition(":")
+    if kind in {"http", "openai"}:
+        with server(endpoint if kind == "http" else chat_model) as address:
+            spec = f"http:{address}" if kind == "http" else f"openai:tiny@{address}"
+            yield build_supervisor(Settings(supervisor=spec), loaded, features_of), loaded
+    elif kind == "human":
+        seat = Person()
+        yield HumanSupervisor(loaded.task.question, keys=seat, screen=seat), loaded
+    elif kind == "material":
+        puzzles = chess(tmp_path)
+        yield build_supervisor(Settings(supervisor="material"), puzzles, features_of), puzzles
+    elif kind == TRAP:
+        built = build_supervisor(Settings(supervisor=rest), loaded, features_of)
+        trapped, behind = set_trap(loaded, built)
+        yield behind, replace(trapped, task=loaded.task)
+    else:
+        name, _, how = rest.partition(":")
+        spec = f"model:{tiny_models[name]}:{how}" if name in tiny_models else str(request.param)
+        yield build_supervisor(Settings(supervisor=spec), loaded, features_of), loaded
 
 
-def test_one_label_for_each_case_within_its_options(supervisor: Supervisor, loaded: LoadedTask) -> None:
+def test_one_label_for_each_case_within_its_options(asked: tuple[Supervisor, LoadedTask]) -> None:
+    supervisor, loaded = asked
     cases = loaded.task.split(Split.POOL)
     labels = checked_labels(supervisor, cases)
     assert len(labels) == len(cases) and set(labels) <= {0, 1, None} and len(set(labels)) > 1
     assert list(supervisor.label([])) == []
 
 
-def test_an_answer_does_not_depend_on_order_company_or_repetition(supervisor: Supervisor, loaded: LoadedTask) -> None:
+def test_an_answer_does_not_depend_on_order_company_or_repetition(asked: tuple[Supervisor, LoadedTask]) -> None:
+    supervisor, loaded = asked
     cases = list(loaded.task.split(Split.POOL))
     together = dict(zip(cases, supervisor.label(cases), strict=True))
     order = np.random.default_rng(0).permutation(len(cases))
@@ -84,13 +162,59 @@ def test_an_answer_does_not_depend_on_order_company_or_repetition(supervisor: Su
     assert all(list(supervisor.label([case])) == [together[case]] for case in cases[:10])
 
 
-def test_the_budget_is_what_was_asked(supervisor: Supervisor, loaded: LoadedTask, tmp_path: Path) -> None:
+def test_the_budget_is_what_was_asked(asked: tuple[Supervisor, LoadedTask], tmp_path: Path) -> None:
+    supervisor, loaded = asked
     cases = loaded.task.split(Split.POOL)[:7]
     with Journal(tmp_path / "run") as journal:
         lab = Lab(Settings(), loaded.task, supervisor, None, None, None, journal, tmp_path)  # type: ignore[arg-type]
         experiments = [journal.note("experiment", id=f"E{i}", case=case_data(c)) for i, c in enumerate(cases)]
         assert lab.ask(experiments) == list(supervisor.label(cases))
         assert lab.labels_used == 7 == len(journal.events("answer"))
+
+
+def test_a_slow_endpoint_is_waited_for_and_asked_each_case_once(loaded: LoadedTask, tmp_path: Path) -> None:
+    bodies: list[str] = []
+
+    def slow(body: dict[str, Any], headers: dict[str, str]) -> Reply:
+        time.sleep(0.05)
+        bodies.append(body["id"])
+        return endpoint(body, headers)
+
+    cases = loaded.task.split(Split.POOL)[:8]
+    with server(slow) as address, Journal(tmp_path / "run") as journal:
+        supervisor = build_supervisor(Settings(supervisor=f"http:{address}"), loaded, features_of)
+        lab = Lab(Settings(), loaded.task, supervisor, None, None, None, journal, tmp_path)  # type: ignore[arg-type]
+        experiments = [journal.note("experiment", id=f"E{i}", case=case_data(c)) for i, c in enumerate(cases)]
+        start = time.monotonic()
+        assert lab.ask(experiments) == [loud(case.text) for case in cases]
+        assert time.monotonic() - start >= 0.4
+    assert bodies == [case.id for case in cases]
+
+
+def test_a_finetuned_supervisor_is_calibrated_and_kept(
+    loaded: LoadedTask, tiny_models: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASKEW_HOME", str(tmp_path / "home"))
+    settings = Settings(supervisor=f"model:{tiny_models['bert']}:full")
+    first, again = (build_supervisor(settings, loaded, features_of) for _ in range(2))
+    assert isinstance(first, TunedSupervisor) and isinstance(again, TunedSupervisor)
+    cases = loaded.task.split(Split.POOL)
+    p_N_K = first.probabilities(cases)
+    assert p_N_K.shape == (len(cases), 2) and np.allclose(p_N_K.sum(axis=1), 1)
+    assert np.allclose(again.probabilities(cases), p_N_K, atol=1e-5)
+    assert len(list((tmp_path / "home" / "supervisors").glob("*/card.json"))) == 1  # trained once
+    other = build_supervisor(settings.model_copy(update={"seed": 1}), loaded, features_of)
+    assert len(list((tmp_path / "home" / "supervisors").glob("*/card.json"))) == 2
+    assert isinstance(other, TunedSupervisor)
+
+
+def test_the_temperature_undoes_overconfidence() -> None:
+    rng = np.random.default_rng(0)
+    honest_N = rng.uniform(0.5, 1.0, 4000)
+    labels_N = (rng.random(4000) < honest_N).astype(int)
+    logits_N = np.log(honest_N / (1 - honest_N))
+    loud_N_K = np.stack([1 / (1 + np.exp(3 * logits_N)), 1 / (1 + np.exp(-3 * logits_N))], axis=1)
+    assert 2.6 < calibrated(loud_N_K, labels_N) < 3.4
 
 
 def test_every_kind_is_listed_with_its_use() -> None:

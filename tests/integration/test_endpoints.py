@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from conftest import rows
+from loopback import Reply, completion, reply, server
 
 from askew.agent.cli import main
 from askew.agent.config import Settings
@@ -26,44 +25,6 @@ from askew.tasks.case import Case, Task
 
 CASES = [Case(f"c{index}", f"text {index}", ("no", "yes")) for index in range(4)]
 TASK = Task("t", "Is it?", "text", tuple(CASES))
-Reply = tuple[int, bytes, dict[str, str]]
-Answer = Callable[[dict[str, Any], dict[str, str]], Reply]
-
-
-@contextmanager
-def server(answer: Answer) -> Iterator[str]:
-    """A server whose replies are ``answer(body, headers)``."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            status, content, headers = answer(body, {key.lower(): value for key, value in self.headers.items()})
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            try:
-                self.wfile.write(content)
-            except OSError:
-                return  # the client has given up
-
-        def log_message(self, *_: object) -> None:
-            """Quiet."""
-
-    served = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=served.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{served.server_address[1]}/label"
-    finally:
-        served.shutdown()
-        served.server_close()
-        thread.join()
-
-
-def reply(data: object, status: int = 200, **headers: str) -> Reply:
-    return status, json.dumps(data).encode(), headers
 
 
 def supervisor(address: str) -> HttpSupervisor:
@@ -193,12 +154,6 @@ def test_a_run_whose_endpoint_fails_goes_on_where_it_stopped(
 
 
 # -- a chat model -----------------------------------------------------------------------------------
-
-
-def completion(content: str) -> Reply:
-    message = {"role": "assistant", "content": content}
-    choice = {"index": 0, "message": message, "finish_reason": "stop"}
-    return reply({"id": "1", "object": "chat.completion", "created": 0, "model": "tiny", "choices": [choice]})
 
 
 def chat(address: str) -> ChatSupervisor:
