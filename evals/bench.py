@@ -56,6 +56,8 @@ class Suite(BaseModel):
     name: str = ""
     description: str = ""
     seeds: int = Field(default=5, gt=0)
+    workers: int = Field(default=1, gt=0)
+    """Processes, where nothing else is asked for and there are cores for them; each holds the models."""
     methods: list[str] = Field(min_length=1)
     settings: dict[str, Any] = Field(default_factory=dict)
     grid: list[Grid] = Field(min_length=1)

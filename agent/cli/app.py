@@ -145,7 +145,10 @@ def bench(
     out: Annotated[Path | None, typer.Option(help="Where the runs go; by default runs/bench-SUITE.")] = None,
     json_: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the results here.")] = None,
     resume_: Annotated[bool, typer.Option("--resume", help="Continue what is in the folder already.")] = False,
-    workers: Annotated[str, typer.Option(help="Processes (each holds the models), 'ray', or 'ray:ADDRESS'.")] = "1",
+    workers: Annotated[
+        str | None,
+        typer.Option(help="Processes (each holds the models), 'ray', or 'ray:ADDRESS'; by default the suite's."),
+    ] = None,
     threads: Annotated[int, typer.Option(min=0, help="Threads of a trial; 0 shares the cores out, 1 on Ray.")] = 0,
     gpus: Annotated[float, typer.Option(min=0, help="GPUs that a trial needs, on Ray.")] = 0.0,
     seeds: Annotated[int | None, typer.Option(min=1, help="Seeds, instead of the suite's.")] = None,

@@ -19,7 +19,7 @@ def bench_command(
     out: Path | None,
     json_: Path | None,
     resume: bool,
-    workers: str,
+    workers: str | None,
     threads: int,
     gpus: float,
     seeds: int | None,
@@ -31,10 +31,12 @@ def bench_command(
     from askew.evals.plots import draw_comparison
     from askew.evals.protocol import embedder
     from askew.evals.recovery import planted_mistakes, summary
-    from askew.evals.workers import parse_workers
+    from askew.evals.workers import Workers, cores, parse_workers
 
-    placed = parse_workers(workers, threads, gpus)
+    placed = parse_workers(workers, threads, gpus) if workers is not None else None
     suite = read_suite(name, seeds=seeds, methods=None if methods is None else separated(methods))
+    if placed is None:
+        placed = Workers(min(suite.workers, cores()), threads=threads)
     out = out or Path("runs") / f"bench-{suite.name}"
     if out.exists() and any(out.iterdir()) and not resume:
         raise InputError(f"{out} holds results already: continue them with --resume, or choose another --out.")
