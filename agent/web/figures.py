@@ -45,9 +45,10 @@ def figure(
     drawn += [_line(scale, line, index % STYLES) for index, line in enumerate(lines)]
     drawn += _names(scale, lines, levels)
     return Markup(
-        '<figure class="plot"><div class="wide" tabindex="0" role="region" aria-label="{}, figure">'
+        '<figure class="plot"><figcaption>{}</figcaption>'
+        '<div class="wide" tabindex="0" role="region" aria-label="{}, figure">'
         '<svg viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg></div>{}</figure>'
-    ).format(title, WIDTH, HEIGHT, title, Markup().join(drawn), _table(title, lines, x_label))
+    ).format(title, title, WIDTH, HEIGHT, title, Markup().join(drawn), _table(title, lines, x_label))
 
 
 def sparkline(values: Sequence[float], title: str) -> Markup:
