@@ -23,11 +23,13 @@ from askew.evals.statistics import (
     gap_recovered,
     interval,
     resampled_accuracies,
-    resampled_curve,
     rightness,
 )
 
 Comparison = dict[str, Any]
+
+CURVE_RESAMPLES = 500
+"""Draws for the bands of a curve, which are only looked at."""
 
 
 def compare(runs: Sequence[GradedRun]) -> Comparison:
@@ -53,6 +55,8 @@ def compare(runs: Sequence[GradedRun]) -> Comparison:
         for name, members in by_method.items()
     }
     _add_pgr_by_auroc(methods, gap_ok)
+    for name, pairs in _curve_intervals(by_method).items():
+        methods[name]["curve_ci95"] = pairs
     first = runs[0].settings
     return {
         "task": first.task,
@@ -186,17 +190,22 @@ def _method_row(
             [labels, _rounded(float(np.mean([curve[i][1] for curve in curves if i < len(curve)])))]
             for i, (labels, _) in enumerate(curves[0])
         ],
-        "curve_ci95": _curve_intervals(members),
     }
 
 
-def _curve_intervals(members: Sequence[GradedRun]) -> list[list[float] | None]:
-    """The interval of each point of the curve, up to the last round that all seeds have."""
-    rounds = min(len(run.curve) for run in members)
-    if rounds < 2:
-        return []
-    right = [[rightness(run.curve[r][1], run.gold_N) for run in members] for r in range(rounds)]
-    return [_rounded_pair(pair) for pair in resampled_curve(right)]
+def _curve_intervals(by_method: Mapping[str, Sequence[GradedRun]]) -> dict[str, list[list[float] | None]]:
+    """The interval of each point of every method's curve, up to the last round that all its seeds have."""
+    points: dict[str, Scores] = {}
+    rounds = {name: min(len(run.curve) for run in members) for name, members in by_method.items()}
+    for name, members in by_method.items():
+        for r in range(rounds[name] if rounds[name] > 1 else 0):
+            points[f"{name} {r}"] = Scores(tuple(rightness(run.curve[r][1], run.gold_N) for run in members))
+    clusters = [run.clusters for run in next(iter(by_method.values()))]
+    drawn = resampled_accuracies(points, clusters, resamples=CURVE_RESAMPLES) if points else {}
+    return {
+        name: [_rounded_pair(interval(drawn[f"{name} {r}"])) for r in range(rounds[name]) if drawn and rounds[name] > 1]
+        for name in by_method
+    }
 
 
 def _add_pgr_by_auroc(methods: Mapping[str, dict[str, Any]], gap_ok: bool) -> None:

@@ -112,24 +112,6 @@ def _cluster_indices(sizes_S: Sequence[int], clusters_S: Sequence[Sequence[str]]
     return [np.array([known.setdefault(name, len(known)) for name in names]) for names in clusters_S]
 
 
-def resampled_curve(right_R_S_N: Sequence[Sequence[Array]], seed: int = 0) -> list[Interval]:
-    """The interval of the accuracy after each of R rounds, resampled over seeds and over cases within a seed.
-
-    The draws are the same for all rounds and methods. Every round needs the same seeds and test cases.
-    """
-    rng = stream(seed, "curve")
-    sizes_S = [len(right_N) for right_N in right_R_S_N[0]]
-    drawn_B_S = rng.integers(len(sizes_S), size=(RESAMPLES, len(sizes_S)))
-    total_B_R = np.zeros((RESAMPLES, len(right_R_S_N)))
-    for s, n in enumerate(sizes_S):
-        right_N_R = np.stack([right_S_N[s] for right_S_N in right_R_S_N], axis=1)
-        for drawn_B in drawn_B_S.T:
-            here_B = np.flatnonzero(drawn_B == s)
-            share_B_N = rng.multinomial(n, np.full(n, 1 / n), size=len(here_B)) / n
-            total_B_R[here_B] += share_B_N @ right_N_R
-    return [interval(values_B / len(sizes_S)) for values_B in total_B_R.T]
-
-
 def interval(values_B: Array) -> Interval:
     """The central 95% of resampled values."""
     low, high = np.nanquantile(values_B, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])

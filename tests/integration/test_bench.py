@@ -41,6 +41,8 @@ class Sure(ColumnSupervisor):
 class Bench:
     """A workbench with the scripted model in the place of the real one."""
 
+    warmed = None
+
     def __init__(self, settings: Settings, cache: Path) -> None:
         self.settings = settings
         self.loaded = load_task(settings.task, settings.seed)

@@ -26,6 +26,8 @@ from askew.tasks.load import load_task
 class TinyBench:
     """A workbench around the tiny network."""
 
+    warmed = None
+
     def __init__(self, settings: Settings, cache: Path) -> None:
         self.settings = settings
         self.loaded = load_task(settings.task, settings.seed)

@@ -22,6 +22,8 @@ from askew.tasks.load import load_task
 class ScriptedBench:
     """A workbench with the scripted model in the place of the real one."""
 
+    warmed = None
+
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.loaded = load_task(settings.task, settings.seed)
