@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from askew.agent.representation import case_texts
+from askew.evals.statistics import rightness
 from askew.tasks.case import Case, Split
 from askew.tasks.gold import LoadedTask
 from askew.tasks.splits import normalised
@@ -67,8 +68,9 @@ def _gold(loaded: LoadedTask) -> Finding:
     if not test:
         return Finding("gold scores 1.0", not loaded.gold, "no gold labels: accuracy can't be measured")
     gold_N = loaded.gold.of(test)
-    predicted_N_K = np.eye(loaded.task.n_options)[np.clip(gold_N, 0, loaded.task.n_options - 1)]
-    accuracy = float((predicted_N_K.argmax(axis=1) == gold_N).mean())
+    inside_N = (gold_N >= 0) & (gold_N < loaded.task.n_options)
+    right = rightness(np.eye(loaded.task.n_options)[gold_N[inside_N]], gold_N[inside_N])
+    accuracy = float(right.sum() / len(gold_N))
     return Finding("gold scores 1.0", accuracy == 1.0, f"{accuracy:.3f} on {len(test)} test cases")
 
 

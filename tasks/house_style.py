@@ -13,7 +13,7 @@ house refuses a line that has a name in it or speaks of people, unless it speaks
 
 The rule of a seed is told to the person who loads the task (as a note), never to the agent. Each line is used once,
 so no line is in two splits. Supervisors follow the rule as they follow any truth, each wrong in its own way:
-``model:minilm``, ``planted:length@0.5``, ``simulated:unsure@0.75``.
+``model:minilm``, ``planted:word-length@0.7``, ``simulated:unsure@0.7``.
 """
 
 from __future__ import annotations

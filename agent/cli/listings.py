@@ -72,15 +72,24 @@ def pull_data(names: Names = None) -> None:
 
 @tasks_app.command("list")
 def list_tasks(json_: Json = False) -> None:
-    """Built-in tasks."""
+    """Built-in tasks and ready definitions of public data sets."""
+    from askew.tasks.hub.sets import SETS
     from askew.tasks.load import TASKS
 
-    _show("tasks", ["name"], [*([name] for name in TASKS), ["FILE.jsonl, .csv or .parquet"]], json_)
+    rows = [[name, "built in"] for name in TASKS]
+    rows += [[f"hf:{name}", f"{one.repository}: {one.question}"] for name, one in SETS.items()]
+    rows += [
+        ["hf:SET@FOLDER", "one of these from Parquet files of yours"],
+        ["hf:OWNER/NAME[:CONFIG]", "another data set with the columns of a file of cases"],
+        ["FILE.jsonl, .csv or .parquet", "your own cases"],
+        ["FILE.py:FUNCTION", "your own code: from the seed to a LoadedTask"],
+    ]
+    _show("tasks", ["name", "what"], rows, json_)
 
 
 @tasks_app.command("check")
 def check_task_command(
-    name: Annotated[str, typer.Argument(help="A built-in task or a file of cases.")],
+    name: Annotated[str, typer.Argument(help="A task, by the name that 'askew run --task' takes.")],
     seed: Annotated[int, typer.Option(help="Draws the splits.")] = 0,
     json_: Json = False,
 ) -> None:

@@ -23,7 +23,7 @@ from askew.tasks.chess.moves import CHOICE, ENGINE, LINE, PAIR, _case, generate,
 from askew.tasks.chess.search import is_forced, mates_in
 from askew.tasks.load import load_task
 
-FEW = {"hanging piece": 12, "mate in 1": 8, "fork": 2, "mate in 2": 3}
+FEW = {"hanging piece": 12, "mate in 1": 8, "fork": 1, "mate in 2": 3}
 BACK_RANK = "6k1/5ppp/8/8/8/8/8/R6K w - - 0 1"
 
 

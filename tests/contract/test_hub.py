@@ -24,7 +24,7 @@ from askew.tasks.gold import LoadedTask
 from askew.tasks.hub.sets import SETS
 from askew.tasks.load import load_task
 
-TRAIN, TEST = 900, 300
+TRAIN, TEST = 500, 150
 
 
 def write(path: Path, rows: list[dict[str, object]]) -> None:
@@ -112,7 +112,7 @@ def test_a_test_row_that_is_in_the_training_split_is_not_trained_on(tmp_path: Pa
     write(tmp_path / "test.parquet", [ROWS["twitter-sentiment"](n) for n in range(TEST)])
     loaded = load_task(f"hf:twitter-sentiment@{tmp_path}", 0)
     check(loaded)
-    assert any("300 of 900 rows of 'train'" in note for note in loaded.notes)
+    assert any("150 of 500 rows of 'train'" in note for note in loaded.notes)
 
 
 @pytest.mark.parametrize(
