@@ -166,8 +166,11 @@ def statement(subject: str, grounding: Grounding, direction: int, kind: Kind, ta
 
 def duplicate_of(effect_N_K: Array, others_N_K_S: Array) -> int | None:
     """Index of a set that no query could separate from this effect, or ``None``."""
+    first = effect_N_K.ravel()
     for s in range(others_N_K_S.shape[2]):
-        first, second = effect_N_K.ravel(), others_N_K_S[:, :, s].ravel()
-        if abs(np.corrcoef(first, second)[0, 1]) > SAME_BEHAVIOUR:
+        second = others_N_K_S[:, :, s].ravel()
+        # Effects are centred over the options, so their products are covariances; a constant one is like no other.
+        size = float(np.linalg.norm(first) * np.linalg.norm(second))
+        if size > 0 and abs(float(first @ second)) > SAME_BEHAVIOUR * size:
             return s
     return None
