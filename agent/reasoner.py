@@ -11,13 +11,15 @@ from askew.packages import cache_folder
 
 ADAPTERS = Path(__file__).parent / "adapters"
 """Adapters that are shipped, by the name of the model they belong to."""
+WARMED = "+warm-up"
+"""What is added to a student's name when it was warmed up."""
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 
 
 def adapter_of(settings: Settings) -> Path | None:
     """The warm-up adapter that a run uses, or ``None`` for prompts alone.
 
-    By default the shipped one, if the student has one, is served in this process, and is not finetuned on the way.
+    By default the shipped one, if the student has one and is not finetuned on the way.
     Raises ``InputError`` for a folder without an adapter.
     """
     if settings.reasoner == "prompts":
@@ -29,25 +31,29 @@ def adapter_of(settings: Settings) -> Path | None:
                 f"reasoner {settings.reasoner!r}: no {ADAPTER_WEIGHTS} in that folder. Expected 'auto', 'prompts', "
                 "or a folder that 'askew warmup' made."
             )
-        if settings.backend != "local":
-            raise InputError("a warm-up adapter is merged in this process: use --backend local, or --reasoner prompts.")
         return folder
     shipped = ADAPTERS / settings.student
-    usable = settings.backend == "local" and settings.learner == "probe"
-    return shipped if usable and (shipped / ADAPTER_WEIGHTS).is_file() else None
+    return shipped if settings.learner == "probe" and (shipped / ADAPTER_WEIGHTS).is_file() else None
 
 
 def load_warmed(base: Path, adapter: Path, name: str) -> LanguageModel:
-    """The model in ``base`` with the adapter merged into it; merged once and kept in the cache folder."""
+    """The model in ``base`` with the adapter merged into it, in this process."""
+    from askew.agent.models.local import LocalModel
+
+    return LocalModel(f"{name}{WARMED}", warmed_weights(base, adapter, name))
+
+
+def warmed_weights(base: Path, adapter: Path, name: str) -> Path:
+    """The folder of ``base`` with the adapter merged into it: made once, kept in the cache folder."""
     from askew.agent.learners.saving import CARD, merge_adapter, read_card
-    from askew.agent.models.local import LocalModel, weights_fingerprint
+    from askew.agent.models.local import weights_fingerprint
 
     card = read_card(adapter, verify=True)
     if card["base_fingerprint"] != weights_fingerprint(base):
         raise InputError(
             f"the warm-up adapter in {adapter} was made for other weights than {name} has: run askew warmup."
         )
-    merged = cache_folder() / "reasoners" / card["files"][ADAPTER_WEIGHTS][:16]
+    merged: Path = cache_folder() / "reasoners" / card["files"][ADAPTER_WEIGHTS][:16]
     if not (merged / CARD).is_file():
         merge_adapter(base, adapter, merged)
-    return LocalModel(f"{name}+warm-up", merged)
+    return merged

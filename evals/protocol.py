@@ -18,7 +18,7 @@ from askew.agent.models.base import LanguageModel
 from askew.agent.models.embedder import Embedder
 from askew.agent.models.pull import model_folder
 from askew.agent.models.vectors import VectorCache
-from askew.agent.reasoner import adapter_of, load_warmed
+from askew.agent.reasoner import WARMED, adapter_of, load_warmed, warmed_weights
 from askew.agent.representation import Representation
 from askew.agent.supervisors.base import Supervisor
 from askew.agent.supervisors.desk import Desk
@@ -66,17 +66,29 @@ class Workbench:
     @cached_property
     def model(self) -> LanguageModel:
         """The strong student."""
+        return self.served
+
+    @cached_property
+    def served(self) -> LanguageModel:
+        """The strong student as its backend has it; in a bench :attr:`model` remembers what this one samples."""
         return load_model(self.settings, self.logs)
 
     @cached_property
     def warmed(self) -> LanguageModel | None:
         """The student taught to ground its steps, if this run uses one."""
-        adapter = adapter_of(self.settings)
-        return (
-            None
-            if adapter is None
-            else load_warmed(model_folder(self.settings.student), adapter, self.settings.student)
-        )
+        adapter, name = adapter_of(self.settings), self.settings.student
+        if adapter is None:
+            return None
+        base = model_folder(name)
+        if self.settings.backend == "local":
+            return load_warmed(base, adapter, name)
+        from askew.agent.models.vllm import VllmModel, served_reasoner
+
+        student = self.served
+        assert isinstance(student, VllmModel)
+        return served_reasoner(
+            student, f"{name}{WARMED}", warmed_weights(base, adapter, name), adapter, self.logs / "reasoner"
+        )  # fmt: skip
 
     @cached_property
     def embedder(self) -> Embedder:
@@ -106,8 +118,9 @@ class Workbench:
 
     def close(self) -> None:
         """End what the model holds: a server, where it has one. Safe to call twice."""
-        if "model" in self.__dict__:
-            self.model.close()
+        for name in ("warmed", "model"):
+            if self.__dict__.get(name) is not None:
+                self.__dict__[name].close()
 
 
 def limited(loaded: LoadedTask, settings: Settings) -> LoadedTask:

@@ -229,8 +229,8 @@ def server_command(server: OwnServer, port: int) -> list[str]:
     if options.max_length:
         command += ["--max-model-len", str(options.max_length)]
     if server.swaps:
-        # Two places: the next student is loaded before the last one is unloaded.
-        command += ["--enable-lora", "--max-loras", "2", "--max-lora-rank", str(options.max_lora_rank)]
+        # Places for a reasoner, a student, and the next student, which is loaded before the last one is unloaded.
+        command += ["--enable-lora", "--max-loras", "3", "--max-lora-rank", str(options.max_lora_rank)]
     return command
 
 

@@ -50,19 +50,20 @@ class VllmModel:
         served: what the server calls it; ``None`` for the only model that it has.
         swaps: whether the server takes adapters while it runs.
         seeds: whether it takes a seed with each request.
+        adapter: what the server has to be given before it knows ``served``.
     """
 
     def __init__(
         self, name: str, folder: Path, server: Server, options: Serving, *,
-        served: str | None = None, swaps: bool = False, seeds: bool = False,
+        served: str | None = None, swaps: bool = False, seeds: bool = False, adapter: Path | None = None,
     ) -> None:  # fmt: skip
         from askew.agent.models.local import weights_fingerprint
 
         self.name, self.folder, self.version = name, folder, f"{name}@0"
         self.fingerprint = weights_fingerprint(folder)
         self.server, self.options = server, options
-        self._served, self._first, self._swaps, self._seeds = served, served, swaps, seeds
-        self._adapter: Path | None = None
+        self._served, self._first, self.swaps, self.seeds = served, served, swaps, seeds
+        self._adapter = adapter
         self._published = 0
         self._work: TemporaryDirectory[str] | None = None
 
@@ -132,7 +133,7 @@ class VllmModel:
         from askew.agent.models.merge import is_adapter
 
         version = f"{self.name}@{self._published + 1}"
-        if is_adapter(weights) and self._swaps:
+        if is_adapter(weights) and self.swaps:
             self._swap(weights, version)
         elif isinstance(self.server, OwnServer):
             self._serve_anew(self.server, weights, version)
@@ -231,7 +232,7 @@ class VllmModel:
             body["stop"] = list(request.stop)
         if request.grammar:
             body["structured_outputs"] = {"grammar": request.grammar}
-        if self._seeds:
+        if self.seeds:
             body["seed"] = stream_seed(request.seed, "prompt", index) % 2**31
         return body
 
@@ -320,3 +321,20 @@ def served_student(name: str, folder: Path, options: Serving, logs: Path) -> Vll
     seeds = (not engine.on_cpu) if options.seeds is None else options.seeds
     own = OwnServer(engine, folder, f"{name}@0", options, logs, swaps=swaps)
     return VllmModel(name, folder, own, options, served=own.served, swaps=swaps, seeds=seeds)
+
+
+def served_reasoner(student: VllmModel, name: str, folder: Path, adapter: Path, logs: Path) -> VllmModel | None:
+    """The student with a warm-up ``adapter``, whose sum is in ``folder``: it samples the chains, the student the rest.
+
+    A server that takes adapters gets this one beside the student; another server of our own serves the sum on a CPU.
+    ``None`` where neither can be had: somebody else's server that takes no adapters.
+    """
+    options, served = student.options, f"{name}@0"
+    if student.swaps:
+        return VllmModel(
+            name, folder, student.server, options, served=served, seeds=student.seeds, adapter=adapter
+        )  # fmt: skip
+    if not isinstance(student.server, OwnServer):
+        return None
+    own = OwnServer(student.server.engine, folder, served, options, logs)
+    return VllmModel(name, folder, own, options, served=served, seeds=student.seeds)

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from askew.agent.models import wire
 from askew.agent.models.base import SamplingRequest
 from askew.agent.models.engine import Engine, environment
 from askew.agent.models.server import Address, ForeignServer, OwnServer, known_server, start_error, write_state
-from askew.agent.models.vllm import VllmModel, served_student
+from askew.agent.models.vllm import VllmModel, served_reasoner, served_student
 from askew.errors import InputError, ModelError
 
 Reply = tuple[int, Any, dict[str, str]]
@@ -310,6 +310,28 @@ def test_students_are_swapped_and_a_server_that_forgot_one_is_given_it_again(fol
         model.withdraw()
         assert script.models == ["tiny"] and model.sample(ASKED)[0][0].model_version == "tiny@0"
         assert model.publish(adapter) == "tiny@1"
+
+
+def test_a_reasoner_is_an_adapter_of_the_same_server_or_has_one_of_its_own(folder: Path, tmp_path: Path) -> None:
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    script = Script()
+    with scripted(script) as url:
+        first = student(folder, url)
+        reasoner = served_reasoner(first, "tiny+warm-up", folder, adapter, tmp_path)
+        assert reasoner is not None
+        assert reasoner.sample(ASKED)[0][0].model_version == "tiny+warm-up@0"
+        assert first.sample(ASKED)[0][0].model_version == "tiny@0"
+        assert [body["model"] for body in script.bodies] == ["tiny+warm-up@0"] * 3 + ["tiny"] * 3
+        assert script.models == ["tiny", "tiny+warm-up@0"]
+    plain = VllmModel("tiny", folder, ForeignServer(url, KEY), Serving())
+    assert served_reasoner(plain, "tiny+warm-up", folder, adapter, tmp_path) is None
+    own_one = VllmModel("tiny", folder, own(tmp_path, folder), Serving(), served="tiny@0")
+    with closing(own_one):
+        apart = served_reasoner(own_one, "tiny+warm-up", folder, adapter, tmp_path / "reasoner")
+        assert apart is not None and apart.server is not own_one.server
+        with closing(apart):
+            assert apart.sample(SamplingRequest(("a",)))[0][0].model_version == "tiny+warm-up@0"
 
 
 # -- processes ---------------------------------------------------------------------------------------
