@@ -100,6 +100,8 @@ class Wording(BaseModel):
     noun: NonEmpty = "text"
     cue: str = ""
     """How a text is continued so that the next word is the answer (see :class:`Task`)."""
+    manner_matters: bool = False
+    """Whether how something is said may be what makes it right (see :class:`Task`)."""
     validator: NonEmpty | None = None
     """FILE.py:FUNCTION that decides whether a free-form answer is right; the file is sought beside the cases."""
 
@@ -157,6 +159,7 @@ def build_task(
         question=wording.question or _default_question(cases[0], options_vary),
         noun=wording.noun,
         cue=wording.cue,
+        manner_matters=wording.manner_matters,
         cases=cases,
         options_vary=options_vary,
         recorded=recorded,

@@ -114,6 +114,7 @@ def load_house_style(seed: int, folder: Path | None = None) -> LoadedTask:
         noun="pair of lines",
         cases=cases,
         options_vary=True,
+        manner_matters=True,
         fingerprint=fingerprint(cases),
     )
     gold = Gold({f"line-{index + 1}": items[index][2] for index, _ in drawn})
