@@ -154,7 +154,8 @@ def offline_work(engine: Engine, options: Serving, folder: Path, requests: Seque
     with TemporaryDirectory() as work:
         ask, answer, log = Path(work, "job.json"), Path(work, "result.json"), Path(work, "log")
         ask.write_text(json.dumps(job), encoding="utf-8")
-        command = [str(engine.python), offline.__file__, str(ask), str(answer)]
+        # Isolated: beside the script lies our own module called vllm.
+        command = [str(engine.python), "-I", offline.__file__, str(ask), str(answer)]
         with log.open("wb") as stream:
             done = subprocess.run(  # noqa: S603
                 command, stdout=stream, stderr=stream, env=environment(engine, options), check=False

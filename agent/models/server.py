@@ -155,7 +155,7 @@ class OwnServer:
         port = self._port or free_port()
         self._address = Address(f"http://127.0.0.1:{port}", self._address.key)
         self.logs.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-S", keeper.__file__, *server_command(self, port)]
+        command = [sys.executable, "-I", "-S", keeper.__file__, *server_command(self, port)]
         with (self.logs / LOG).open("ab") as log:
             self._log_start = log.tell()
             self._keeper = subprocess.Popen(  # noqa: S603

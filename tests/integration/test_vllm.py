@@ -31,6 +31,7 @@ from askew.agent.models.pull import model_folder
 from askew.agent.models.server import LOG, OwnServer
 from askew.agent.models.vllm import VllmModel, served_student
 from askew.errors import ModelError
+from askew.evals import throughput
 from askew.prompts.loader import load_prompt
 
 pytestmark = [pytest.mark.vllm, pytest.mark.timeout(1200)]
@@ -268,6 +269,16 @@ def test_what_can_not_be_published(folder: Path, tmp_path: Path) -> None:
         with pytest.raises(ModelError, match="can't be published"):
             model.publish(tmp_path / "empty")
         assert model.version == f"{NAME}@0"
+
+
+def test_the_agent_is_measured_against_the_offline_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(throughput, "CHAINS", 6)
+    monkeypatch.setattr(throughput, "WRITTEN", 8)
+    measured = throughput.measure(Serving(cache_gb=1), ("offline",), lambda _: None)
+    agent, offline = measured["rows"]
+    assert (agent["what"], offline["what"]) == ("agent", "offline")
+    assert all(tokens > 0 for row in measured["rows"] for tokens in row["tokens"])
+    assert offline["ratio"] == f"{agent['rate'] / offline['rate']:.2f}x"
 
 
 @pytest.fixture(scope="session")
