@@ -19,7 +19,7 @@ from askew.agent.hypotheses import NONE_OF_THESE, Grounding, Kind
 from askew.agent.journal import Event, read_events
 from askew.evals.protocol import limited, read_config
 from askew.evals.simulated import mistake_pick
-from askew.tasks.case import Case, Split, Task
+from askew.tasks.case import Case, Split
 from askew.tasks.gold import LoadedTask
 
 SAME = 0.9
@@ -95,7 +95,7 @@ def recovery(folder: Path, load: Callable[[str, int], LoadedTask], embed: Embed)
     grounder = Grounder(task, embed)
     rules = {name: _picks(mistake_pick(name, task), held, truths) for name in planted}
     found = [
-        _found(data, posterior, _picks(_rule(data, grounder, task), held, truths), rules)
+        _found(data, posterior, _picked(data, grounder, held, truths), rules)
         for data, posterior in believed(list(read_events(folder)))
     ]
     return Recovery(settings.task, settings.supervisor, settings.method, settings.seed, planted, tuple(found))
@@ -133,22 +133,19 @@ def _picks(rule: Pick, cases: Sequence[Case], truths: Sequence[int]) -> list[int
     return [rule(case, true) for case, true in zip(cases, truths, strict=True)]
 
 
-def _rule(data: dict[str, Any], grounder: Grounder, task: Task) -> Pick:
-    """What a hypothesis of the log prefers, as a rule."""
+def _picked(data: dict[str, Any], grounder: Grounder, held: Sequence[Case], truths: Sequence[int]) -> list[int | None]:
+    """What a hypothesis of the log prefers in each case, or ``None`` where it says nothing."""
+    task = grounder.task
     grounding = Grounding(data["grounder"], data["concept"], task.n_options - 1, data["trust"])
-
-    def misled(case: Case, true: int) -> int | None:
-        present = grounder.presence([grounding], [case])[0, 0] > LEAST_PICK
-        return (true + 1) % len(case.options) if present else None
-
-    def liked(case: Case, _: int) -> int | None:
-        if not task.options_vary and grounder.presence([grounding], [case])[0, 0] <= LEAST_PICK:
-            return None
-        effect_K = data["direction"] * grounder.effects([grounding], [case])[0, :, 0]
-        ranked = np.sort(effect_K)
-        return int(effect_K.argmax()) if ranked[-1] - ranked[-2] > LEAST_PICK else None
-
-    return misled if data["kind"] == Kind.MISLED else liked
+    present_N = grounder.presence([grounding], held)[:, 0] > LEAST_PICK
+    if data["kind"] == Kind.MISLED:
+        return [(true + 1) % task.n_options if here else None for true, here in zip(truths, present_N, strict=True)]
+    effect_N_K = data["direction"] * grounder.effects([grounding], held)[:, :, 0]
+    ranked_N_K = np.sort(effect_N_K, axis=1)
+    says_N = ranked_N_K[:, -1] - ranked_N_K[:, -2] > LEAST_PICK
+    if not task.options_vary:
+        says_N &= present_N
+    return [int(effect_K.argmax()) if says else None for effect_K, says in zip(effect_N_K, says_N, strict=True)]
 
 
 def summary(recoveries: Sequence[Recovery]) -> list[dict[str, Any]]:

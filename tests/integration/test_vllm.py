@@ -240,8 +240,8 @@ def test_adapters_are_swapped_without_a_restart_and_without_growth(folder: Path,
             assert answer[0].model_version == f"{NAME}@{number}"
             sizes.append(sum(process.memory_info().rss for process in before))
         assert {process.pid for process in processes_of(model.server)} == {process.pid for process in before}
-        # What it says has changed with the adapter, and is what it was when the first student is back. Log-probabilities
-        # of prompts end vLLM's CPU engine while an adapter isn't merged; on a CPU they are merged unless one insists.
+        # What it says has changed with the adapter, and is what it was when the first student is back. Scores
+        # of options end vLLM's CPU engine while an adapter isn't merged; on a CPU they are merged unless one insists.
         swapped = said_by(model)
         model.withdraw()
         assert model.version == f"{NAME}@0"
