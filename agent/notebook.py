@@ -284,12 +284,11 @@ class Notebook:
             self.beliefs[hypothesis_set.id] = beliefs.believe(hypothesis_set, p_H, score_H, q_H_L_K, weak_L)
 
     def forget(self, hypothesis_set: HypothesisSet) -> None:
-        """Give a set up."""
+        """Give a set up; what was learned with it stands until the next :meth:`learn`."""
         self.sets.remove(hypothesis_set)
         self.given_up.append(hypothesis_set.grounding)
         for by_set in (self.beliefs, self.scores, self.mattering):
             by_set.pop(hypothesis_set.id, None)
-        self.learn()
 
     def outlook(self, candidates: Sequence[Candidate], targets: Sequence[Case], rng: np.random.Generator) -> Outlook:
         """What is expected of every candidate, by the joint posterior and by each set."""
