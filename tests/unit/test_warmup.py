@@ -1,0 +1,72 @@
+"""Traces for the warm-up: well-formed, grounded by construction, repeatable, and silent about what is true."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import ScriptedModel
+
+from askew.agent.config import Settings
+from askew.agent.hypothesise import LONGEST_CLAIM, read_chain
+from askew.agent.models.base import Completion, SamplingRequest
+from askew.agent.reasoner import adapter_of
+from askew.agent.warmup.traces import make_traces, subjects
+from askew.agent.warmup.train import measure
+from askew.errors import InputError
+
+TRACES = make_traces(400, np.random.default_rng(0))
+
+
+def options_of(prompt: str) -> list[str]:
+    return re.findall(r"^Choices: (.+)$", prompt, re.MULTILINE)[0].split(", ")
+
+
+def test_every_trace_is_a_chain_that_names_what_is_there_and_nothing_else() -> None:
+    for trace in TRACES:
+        chain = read_chain(Completion(trace.text, 1, True, ""), "", options_of(trace.prompt), "", "")
+        if trace.subjects:
+            assert chain.malformed is None
+        assert {step.subject for step in chain.steps} == trace.subjects
+        assert all(len(step.claim) <= LONGEST_CLAIM for step in chain.steps)
+
+
+def test_verdicts_are_drawn_at_random() -> None:
+    firsts = [trace.text.rsplit("Truth: ", 1)[1] == options_of(trace.prompt)[0] for trace in TRACES]
+    assert 0.4 < np.mean(firsts) < 0.6
+
+
+def test_many_subjects_beyond_the_attribute_bank() -> None:
+    names = [subject.name for subject in subjects()]
+    assert len(names) == len(set(names)) > 100
+    assert len({name for trace in TRACES for name in trace.subjects}) > 90
+
+
+def test_the_same_seed_gives_the_same_traces_and_the_test_has_its_own_sentences() -> None:
+    assert make_traces(400, np.random.default_rng(0)) == TRACES
+    test = make_traces(50, np.random.default_rng(0), test=True)
+    assert not any("ferryman" in trace.prompt or "watchmaker" in trace.prompt for trace in TRACES)
+    assert any("ferryman" in trace.prompt or "watchmaker" in trace.prompt for trace in test)
+
+
+class Oracle(ScriptedModel):
+    """Continues every trace as it goes on."""
+
+    def _one(self, prompt: str, index: int, request: SamplingRequest) -> Completion:
+        text = next(trace.text for trace in TRACES if trace.prompt == prompt)
+        return Completion(text, 1, True, self.version)
+
+
+def test_a_perfect_reasoner_scores_one_and_a_careless_one_does_not() -> None:
+    perfect = measure(Oracle(), TRACES[:40], 0.0)
+    assert (perfect.precision, perfect.recall, perfect.truth_agreement) == (1.0, 1.0, 1.0)
+    careless = measure(ScriptedModel(), TRACES[:40], 0.0)
+    assert careless.recall < 0.2
+
+
+def test_which_reasoner_a_run_uses(tmp_path: Path) -> None:
+    assert adapter_of(Settings(reasoner="prompts")) is None
+    with pytest.raises(InputError, match="askew warmup"):
+        adapter_of(Settings(reasoner=str(tmp_path)))
