@@ -18,7 +18,7 @@ from askew.agent.ground import Grounder
 from askew.agent.hypotheses import NONE_OF_THESE, Grounding, Kind
 from askew.agent.journal import Event, read_events
 from askew.evals.protocol import limited, read_config
-from askew.evals.simulated import mistake_pick
+from askew.evals.simulated import ASKABLE, mistake_pick
 from askew.tasks.case import Case, Split
 from askew.tasks.gold import LoadedTask
 
@@ -75,7 +75,7 @@ def planted_mistakes(supervisor: str) -> tuple[str, ...] | None:
     if kind != "planted":
         return None
     names = (term.partition("@")[0].strip() for term in argument.split("+"))
-    return tuple(name for name in names if name != "competence")
+    return tuple(name for name in names if name not in {"competence", ASKABLE})
 
 
 def recovery(folder: Path, load: Callable[[str, int], LoadedTask], embed: Embed) -> Recovery | None:

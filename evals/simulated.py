@@ -3,7 +3,7 @@
 ``planted:NAME@STRENGTH+NAME@STRENGTH`` follows the truth except for named mistakes. A name is a short name in
 :data:`MISTAKES`, ``keyword=WORD``, or any attribute of the bank (blanks as hyphens); a minus sign before it
 turns the preference round. One more term, ``competence@P``, makes it wrong on 1-P of the cases where no
-mistake decides, more often on difficult ones.
+mistake decides, more often on difficult ones. ``askable@P`` lets it be asked about itself, in words.
 
 ``simulated:PATTERN@ACCURACY`` has the same accuracy whatever its pattern of errors: random flips, errors on
 the longest or shortest texts, and errors where a model trained on gold is unsure, or is sure (Burns et al.
@@ -42,6 +42,8 @@ MISTAKES = {
 }
 """Short names of mistakes; a minus sign means that the supervisor dislikes it."""
 
+ASKABLE = "askable"
+"""The term that makes a planted supervisor answer questions about itself (:mod:`askew.evals.askable`)."""
 STRENGTH = 0.8
 """How often a mistake decides where it applies, when the name gives no strength."""
 
@@ -109,10 +111,18 @@ def planted(argument: str, loaded: LoadedTask, truth: Truth, seed: int) -> Plant
         name, strength = _term(term, "planted", STRENGTH)
         if name == "competence":
             competence = strength
+        elif name == ASKABLE:
+            continue
         else:
             mistakes.append(Mistake(name, strength, mistake_pick(name, loaded.task)))
     right = _competence(competence, loaded.task, truth) if competence < 1 else lambda case: 1.0
     return PlantedSupervisor(f"planted:{argument}", tuple(mistakes), truth, right, seed)
+
+
+def honesty_of(argument: str) -> float | None:
+    """How often a supervisor is right about itself when it is asked in words; ``None`` where it can't be asked."""
+    terms = dict(_term(term, "planted", STRENGTH) for term in argument.split("+"))
+    return terms.get(ASKABLE)
 
 
 def _term(term: str, kind: str, default: float) -> tuple[str, float]:

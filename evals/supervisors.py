@@ -11,7 +11,8 @@ from askew.agent.supervisors.model import Features, ModelSupervisor
 from askew.agent.supervisors.resolve import kind_of, resolve_supervisor
 from askew.agent.supervisors.tuned import STEPS, TunedSupervisor
 from askew.errors import InputError
-from askew.evals.simulated import planted, simulated
+from askew.evals.askable import askable
+from askew.evals.simulated import honesty_of, planted, simulated
 from askew.evals.truth import Truth
 from askew.tasks.case import Split
 from askew.tasks.gold import LoadedTask
@@ -38,7 +39,8 @@ def build_supervisor(settings: Settings, loaded: LoadedTask, features_of: Featur
         return _trained(argument, loaded, features_of, settings.seed)
     truth = Truth(loaded, features_of("minilm"))
     if kind == "planted":
-        return planted(argument, loaded, truth, settings.seed)
+        made, honesty = planted(argument, loaded, truth, settings.seed), honesty_of(argument)
+        return made if honesty is None else askable(made, argument, honesty, loaded)
     return simulated(argument, loaded, truth, features_of(settings.student), settings.seed)
 
 

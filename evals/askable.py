@@ -1,0 +1,78 @@
+"""A simulated supervisor that can be asked about itself, in words, and knows itself only so well.
+
+``planted:…+askable@P``: to a question whether a subject matters for what is right it gives the true answer with
+probability P. It is a person who knows the matter: what matters is what goes with the truth over the task's cases, what
+sways people is what was planted, and of anything else it says "neither".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from askew.errors import InputError
+from askew.evals.simulated import MISTAKES, PlantedSupervisor, mistake_pick
+from askew.seeds import stream
+from askew.tasks.gold import LoadedTask
+
+MATTERS, SWAYS, NEITHER = range(3)
+ASKED = 400
+"""Cases over which it is seen whether a subject goes with the truth."""
+GOES_WITH = 4.0
+"""Standard errors from chance at which a subject goes with the truth."""
+_SUBJECT = re.compile(r"has more '(?P<subject>.+?)'(?: than the other)?:")
+
+
+@dataclass(frozen=True)
+class AskableSupervisor(PlantedSupervisor):
+    """A planted supervisor that answers questions in words."""
+
+    known: Callable[[str], int] = lambda _: NEITHER
+    """What is true of a subject: an index of the answers to a question."""
+    honesty: float = 0.8
+
+    def clarify(self, name: str, question: str, options: Sequence[str]) -> tuple[int | None, str]:
+        """The true answer with probability ``honesty``, another one otherwise; unsure about what it can't place."""
+        found = _SUBJECT.search(question)
+        if found is None:
+            return None, ""
+        rng = stream(self.seed, "askable", name)
+        right = self.known(found["subject"])
+        if rng.random() < self.honesty:
+            return right, ""
+        return int((right + rng.integers(1, len(options))) % len(options)), ""
+
+
+def askable(base: PlantedSupervisor, argument: str, honesty: float, loaded: LoadedTask) -> AskableSupervisor:
+    """``base``, planted by ``argument``, that can be asked about itself."""
+    swaying = {_plain(term.partition("@")[0]) for term in argument.split("+")}
+    cases = [case for case in loaded.task.cases if case.id in loaded.gold][:ASKED]
+
+    def known(subject: str) -> int:
+        if _plain(subject) in swaying:
+            return SWAYS
+        try:
+            picks = [(mistake_pick(subject, loaded.task)(case, 0), loaded.gold[case.id]) for case in cases]
+        except InputError:  # nothing that is known by that name
+            return NEITHER
+        return MATTERS if _goes_together(picks) else NEITHER
+
+    fields = {name: getattr(base, name) for name in ("name", "mistakes", "truth", "right", "seed")}
+    return AskableSupervisor(**fields, known=known, honesty=honesty)
+
+
+def _goes_together(picks: Sequence[tuple[int | None, int]]) -> bool:
+    """Whether the option that has more of a subject is right more often than chance would have it, or less often."""
+    agreed = [pick == gold for pick, gold in picks if pick is not None]
+    if not agreed:
+        return False
+    return bool(abs(np.mean(agreed) - 0.5) * 2 * np.sqrt(len(agreed)) > GOES_WITH)
+
+
+def _plain(name: str) -> str:
+    """A name of a mistake as its attribute is called."""
+    name = name.strip().removeprefix("-")
+    return MISTAKES.get(name, name).removeprefix("-").replace("-", " ")
