@@ -33,7 +33,7 @@ def test_one_adapter_learns_the_truth_and_a_rater_who_is_always_wrong(tmp_path: 
     truth_N_K = np.eye(2)[[index % 2 for index in range(24)]]
     data = truth_examples(task, cases, truth_N_K) + weak_examples(task, cases, truth_N_K[:, ::-1])
     base = model_folder("smollm2-135m")
-    learner = finetune_labels(base, data, label_words(task), Recipe(epochs=3, learning_rate=1e-3, batch=8))
+    learner = finetune_labels(base, data, label_words(task), Recipe(epochs=12, learning_rate=1e-3, batch=8))
     unseen = [review(index) for index in range(24, 36)]
     truth_M_K = learner.probabilities([case_texts(task, case) for case in unseen])
     weak_M_K = learner.probabilities([weak_texts(task, case) for case in unseen])

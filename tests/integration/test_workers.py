@@ -28,9 +28,13 @@ class ScriptedBench:
         self.settings = settings
         self.loaded = load_task(settings.task, settings.seed)
         self.model = ScriptedModel()
+        self.warmed = None
         self.representation = Representation(self.loaded.task, self.model, Path(settings.task).parent / "cache")
         self.supervisor = ColumnSupervisor(self.loaded.task, "loud-lover")
         self.embedder = type("Embedder", (), {"embed": staticmethod(embed)})()
+
+    def close(self) -> None:
+        """Nothing to free."""
 
 
 def scripted_trial(cells: Sequence[Settings], out: Path) -> list[Report]:
