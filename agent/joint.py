@@ -8,16 +8,15 @@ A set's alternatives exclude each other; those of different sets don't, and subj
 
 in which what makes an option *better* moves p(y), what is *liked* moves the answer, and what *misleads* takes away from
 the competence c. A case and its edits share one truth, and what is better is read off the case that was edited: that is
-how a pair tells liking from truth. The posterior is sampled by Gibbs over the states, with moves that hand an effect
-from one subject to another and that let two subjects exchange their kinds (stochastic search variable selection: George
-& McCulloch 1993, "Variable selection via Gibbs sampling"). Probabilities are averages of the exact conditional ones.
+how a pair tells liking from truth. The posterior is sampled by Gibbs over the states, with a second move that hands an
+effect from one subject to another (stochastic search variable selection: George & McCulloch 1993, "Variable selection
+via Gibbs sampling"). Probabilities are averages of the exact conditional ones, not counts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -193,9 +192,6 @@ class _Sampler:
         for s in [s for s, v in enumerate(self._now) if v]:
             if self._now[s]:
                 self._hand_over(s)
-        active = [s for s, v in enumerate(self._now) if v]
-        for s, t in combinations(active, 2):
-            self._exchange(s, t)
         return conditional_S
 
     # -- moves ----------------------------------------------------------------------------------------
@@ -228,31 +224,9 @@ class _Sampler:
         self._now[s] = 0
         self._now[t] = v
 
-    def _exchange(self, s: int, t: int) -> None:
-        """Let two active sets exchange their kinds, or not: which is liked and which is better can't change singly."""
-        mine, yours = self._states[s][self._now[s]], self._states[t][self._now[t]]
-        swapped = self._as_kind(s, yours.kind), self._as_kind(t, mine.kind)
-        if mine.kind is yours.kind or swapped[0] is None or swapped[1] is None:
-            return
-        rest = self._all_but(s, t)
-        offers = [(self._now[s], self._now[t]), (swapped[0], swapped[1])]
-        log_p = [
-            float(self._loglik(rest + self._pulls[s].only(v) + self._pulls[t].only(w))[0])
-            + self._states[s][v].log_prior
-            + self._states[t][w].log_prior
-            for v, w in offers
-        ]
-        self._now[s], self._now[t] = offers[self._draw(np.array(log_p))]
-
-    def _as_kind(self, s: int, kind: Kind | None) -> int | None:
-        """The state of set s that is its present one in another kind, if it has one."""
-        amount = self._states[s][self._now[s]].amount
-        same = (v for v, state in enumerate(self._states[s]) if state.kind is kind and state.amount == amount)
-        return next(same, None)
-
     def _draw_nuisance(self) -> None:
         """Draw competence, slips, sharpness and biases."""
-        pull = self._all_but()
+        pull = self._all_but(None)
         self.competence = self._draw(self._loglik(pull, competence_V=COMPETENCE) + LOG_COMPETENCE)
         self._slip = self._draw(self._loglik(pull, slip_V=SLIPS) + LOG_SLIPS)
         self._sharp = self._draw(self._loglik(pull, sharp_V=SHARPNESS) + LOG_SHARPNESS)
@@ -277,11 +251,11 @@ class _Sampler:
             1.0 - amount_V[Kind.MISLED][:, None] * evidence.presence_L_S[None, :, s],
         )
 
-    def _all_but(self, *left_out: int) -> _Pull:
-        """What all sets but some do in their present states."""
+    def _all_but(self, left_out: int | None) -> _Pull:
+        """What all sets but one do in their present states."""
         total = self._nothing
         for s, v in enumerate(self._now):
-            if v and s not in left_out:
+            if v and s != left_out:
                 total = total + self._pulls[s].only(v)
         return total
 
