@@ -38,8 +38,8 @@ pytestmark = [pytest.mark.vllm, pytest.mark.timeout(1200)]
 
 NAME = "smollm2-135m"
 PER_TOKEN = 0.35
-"""Nats by which two backends in bfloat16 may differ on one token: their sums run in another order, and with other threads
-in yet another. In one process bfloat16 is up to 0.16 from its own float32; so each side may be that far off."""
+"""Nats by which two backends in bfloat16 may differ on one token: their sums run in another order. In one process
+bfloat16 is up to 0.16 from its own float32, so each side may be that far off."""
 OPTIONS = ("negative", "positive")
 EXACT = 0.01
 """The same in float32, where rounding doesn't hide whose weights answer: a published student is told from the first."""
