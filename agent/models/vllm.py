@@ -130,8 +130,9 @@ class VllmModel:
         started anew, which goes on while the caller does. Either way a version is a name of its own at the server:
         what asks for one student is never answered by another.
         """
-        from askew.agent.models.merge import is_adapter
+        from askew.agent.models.merge import is_adapter, refuse_what_is_no_student
 
+        refuse_what_is_no_student(self.folder, weights)
         version = f"{self.name}@{self._published + 1}"
         if is_adapter(weights) and self.swaps:
             self._swap(weights, version)

@@ -273,6 +273,7 @@ def test_what_can_not_be_published(folder: Path, tmp_path: Path) -> None:
         with pytest.raises(ModelError, match="can't be published"):
             model.publish(tmp_path / "empty")
         assert model.version == f"{NAME}@0"
+        model.close()
 
 
 def test_the_agent_is_measured_against_the_offline_engine(monkeypatch: pytest.MonkeyPatch) -> None:
