@@ -25,8 +25,8 @@ def refuse_what_is_no_student(base: Path, weights: Path) -> None:
     """Raise ``ModelError`` for a folder with neither an adapter nor a whole model."""
     if not is_adapter(weights) and not ((weights / "config.json").is_file() and any(weights.glob("*.safetensors"))):
         raise ModelError(
-            f"the student in {weights} can't be published: expected a folder with an adapter for {base.name}, or with a "
-            "whole model, as safetensors."
+            f"the student in {weights} can't be published: expected a folder with an adapter for {base.name}, "
+            "or with a whole model, as safetensors."
         )
 
 
