@@ -130,9 +130,8 @@ class VllmModel:
         started anew, which goes on while the caller does. Either way a version is a name of its own at the server:
         what asks for one student is never answered by another.
         """
-        from askew.agent.models.merge import is_adapter, refuse_what_is_no_student
+        from askew.agent.models.merge import is_adapter
 
-        refuse_what_is_no_student(self.folder, weights)
         version = f"{self.name}@{self._published + 1}"
         if is_adapter(weights) and self.swaps:
             self._swap(weights, version)
@@ -184,8 +183,9 @@ class VllmModel:
         self._adapter = adapter
 
     def _serve_anew(self, server: OwnServer, weights: Path, version: str) -> None:
-        from askew.agent.models.merge import is_adapter, merged
+        from askew.agent.models.merge import is_adapter, merged, refuse_what_is_no_student
 
+        refuse_what_is_no_student(self.folder, weights)
         last, self._work = self._work, TemporaryDirectory(prefix="askew-student-")
         if is_adapter(weights):
             weights = merged(self.folder, weights, Path(self._work.name))
