@@ -19,7 +19,6 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from askew.agent.cluster import Embed
 from askew.agent.config import Settings
 from askew.agent.journal import TIMINGS
 from askew.agent.models.remembered import Remembering, Samples
@@ -29,8 +28,17 @@ from askew.evals.grade import GradedRun, grade
 from askew.evals.methods import METHODS
 from askew.evals.methods.controls import CONTROLS
 from askew.evals.methods.registry import NotApplicableError, check_method
-from askew.evals.protocol import VLLM, Workbench, is_finished, read_config, run_folders, run_method, write_config
-from askew.evals.recovery import Recovery, as_data, recovery, summary
+from askew.evals.protocol import (
+    VLLM,
+    Workbench,
+    embedder,
+    is_finished,
+    read_config,
+    run_folders,
+    run_method,
+    write_config,
+)
+from askew.evals.recovery import Recovery, as_data, planted_mistakes, recovery, summary
 from askew.evals.workers import Report, Trial, Workers, cores, outcomes, report
 from askew.tasks.load import load_task
 
@@ -172,11 +180,17 @@ def grade_suite(out: Path) -> list[tuple[Comparison, list[GradedRun]]]:
     return [(compare(runs), runs) for runs in groups.values()]
 
 
-def recoveries_of(out: Path, embed: Embed) -> list[Recovery]:
-    """What every finished run made of its supervisor's mistakes, where those are known."""
-    load = cache(load_task)
-    found = (recovery(folder, load, embed) for folder in run_folders(out) if is_finished(folder))
-    return [one for one in found if one is not None and one.method in HYPOTHESISING]
+def recoveries_of(out: Path) -> list[Recovery]:
+    """What every finished run that has hypotheses made of its supervisor's mistakes, where those are known."""
+    folders = [folder for folder in run_folders(out) if is_finished(folder) and _recoverable(read_config(folder)[0])]
+    if not folders:
+        return []
+    load, embed = cache(load_task), embedder().embed
+    return [found for folder in folders if (found := recovery(folder, load, embed)) is not None]
+
+
+def _recoverable(settings: Settings) -> bool:
+    return settings.method in HYPOTHESISING and planted_mistakes(settings.supervisor) is not None
 
 
 def results(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -91,8 +91,7 @@ def bank(options_vary: bool) -> dict[str, Attribute]:
 
 def describe(name: str) -> str:
     """The words of an attribute, for matching: "name: description"."""
-    known: Mapping[str, TextAttribute | OptionAttribute] = dict(ATTRIBUTES.items()) | dict(OPTION_ATTRIBUTES.items())
-    attribute = known[name] if name in known else ATTRIBUTES[name]
+    attribute = find(name) or ATTRIBUTES[name]
     return f"{attribute.name}: {attribute.description}"
 
 

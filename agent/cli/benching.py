@@ -29,8 +29,6 @@ def bench_command(
     from askew.evals.bench import grade_suite, read_suite, recoveries_of, results, run_suite
     from askew.evals.page import write_page
     from askew.evals.plots import draw_comparison
-    from askew.evals.protocol import embedder
-    from askew.evals.recovery import planted_mistakes, summary
     from askew.evals.workers import Workers, cores, parse_workers
 
     placed = parse_workers(workers, threads, gpus) if workers is not None else None
@@ -49,16 +47,11 @@ def bench_command(
         show_mistakes(comparison)
         draw_comparison(comparison, runs, runs[0].folder.parent / "comparison.png")
         write_page(comparison, runs, runs[0].folder.parent / "comparison.html")
-    recoveries = (
-        recoveries_of(out, embedder().embed)
-        if any(planted_mistakes(g) is not None for grid in suite.grid for g in grid.supervisors)
-        else []
-    )
-    show_recovery(summary(recoveries))
     options = f" --seeds {seeds}" if seeds else ""
     options += f" --methods {methods}" if methods else ""
     command = f"askew bench {shlex.quote(name)}{options}"
-    data = results(suite, out, [comparison for comparison, _ in graded], recoveries, outcome, placed, command)
+    data = results(suite, out, [comparison for comparison, _ in graded], recoveries_of(out), outcome, placed, command)
+    show_recovery(data["recovery"])
     for path in filter(None, (out / "results.json", json_)):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")

@@ -13,8 +13,9 @@ from typing import Any
 
 import torch
 
-from askew.agent.learners.networks import adapter_config, older_names
+from askew.agent.learners.networks import adapter_config
 from askew.agent.learners.recipe import Recipe
+from askew.agent.models.merge import older_names
 from askew.agent.models.pull import MODELS, model_folder
 from askew.errors import InputError
 

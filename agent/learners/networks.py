@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,6 +14,7 @@ from torch import nn
 from askew.agent.learners.batches import padded
 from askew.agent.learners.recipe import Recipe
 from askew.agent.models.local import quietly
+from askew.agent.models.merge import older_names
 from askew.errors import InputError
 
 HEAD = "head.safetensors"
@@ -168,14 +167,6 @@ def label_ids(tokenizer: Any, words: Sequence[str]) -> tuple[int, ...]:
             "apart at the end of a prompt. Give the options names whose first words differ."
         )
     return first
-
-
-@contextmanager
-def older_names() -> Iterator[None]:
-    """Keeps quiet about peft 0.21, which asks for a property under the name it had before transformers 5.23."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
-        yield
 
 
 def pad_id(tokenizer: Any) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,14 @@ from askew.errors import ModelError
 ADAPTER = "adapter_config.json"
 
 
+@contextmanager
+def older_names() -> Iterator[None]:
+    """Keeps quiet about peft 0.21, which asks for a property under the name it had before transformers 5.23."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
+        yield
+
+
 def is_adapter(folder: Path) -> bool:
     """Whether a folder holds an adapter rather than a whole model."""
     return (folder / ADAPTER).is_file()
@@ -24,10 +34,14 @@ def is_adapter(folder: Path) -> bool:
 def refuse_what_is_no_student(base: Path, weights: Path) -> None:
     """Raise ``ModelError`` for a folder with neither an adapter nor a whole model."""
     if not is_adapter(weights) and not ((weights / "config.json").is_file() and any(weights.glob("*.safetensors"))):
-        raise ModelError(
-            f"the student in {weights} can't be published: expected a folder with an adapter for {base.name}, "
-            "or with a whole model, as safetensors."
-        )
+        raise _unpublishable(base, weights, "there is neither.")
+
+
+def _unpublishable(base: Path, weights: Path, why: str) -> ModelError:
+    return ModelError(
+        f"the student in {weights} can't be published: {why} Expected a folder with an adapter for {base.name}, "
+        "or with a whole model, as safetensors."
+    )
 
 
 def merged(base: Path, adapter: Path, into: Path) -> Path:
@@ -53,10 +67,7 @@ def published(base: Path, weights: Path, device: torch.device) -> Any:
         with quietly():
             network = _sum(base, weights) if is_adapter(weights) else _loaded(weights, torch.bfloat16)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        raise ModelError(
-            f"the student in {weights} can't be published: {' '.join(str(error).split())[:300]} Expected a folder with "
-            f"an adapter for {base.name}, or with a whole model, as safetensors."
-        ) from error
+        raise _unpublishable(base, weights, " ".join(str(error).split())[:300]) from error
     return network.to(device).eval()
 
 
@@ -65,9 +76,7 @@ def _sum(base: Path, adapter: Path) -> Any:
     from peft import PeftModel
     from transformers import AutoConfig
 
-    with warnings.catch_warnings():
-        # peft 0.21 asks for a property under the name it had before transformers 5.23.
-        warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
+    with older_names():
         whole = PeftModel.from_pretrained(_loaded(base, torch.float32), str(adapter)).merge_and_unload()
     return whole.to(AutoConfig.from_pretrained(base).dtype or torch.bfloat16)
 
