@@ -21,7 +21,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from askew.agent.config import Settings
 from askew.agent.journal import TIMINGS
-from askew.agent.models.remembered import Remembering, Samples
+from askew.agent.models.remembered import Remembering
+from askew.agent.models.samples import Samples
 from askew.errors import AskewError, InputError
 from askew.evals.compare import Comparison, compare
 from askew.evals.grade import GradedRun, grade
@@ -45,7 +46,8 @@ from askew.tasks.load import load_task
 SUITES = Path(__file__).parent / "suites"
 HYPOTHESISING = ("scientific", *CONTROLS)
 """Methods that have hypotheses about the supervisor."""
-_SAMPLES: Samples = {}
+SAMPLES = "samples.sqlite"
+"""What was sampled for any cell of a bench, in its folder."""
 
 
 class Grid(BaseModel):
@@ -145,9 +147,10 @@ def run_trial(cells: Sequence[Settings], out: Path) -> list[Report]:
         _ = workbench.supervisor
         workbench.logs = cell_folder(out, cells[0]).parent / VLLM
         # The same chains for every supervisor of a task and seed: what is sampled does not depend on whom it is about.
-        workbench.model = Remembering(workbench.model, _SAMPLES)
+        samples = Samples(out / SAMPLES)
+        workbench.model = Remembering(workbench.model, samples)
         if workbench.warmed is not None:
-            workbench.warmed = Remembering(workbench.warmed, _SAMPLES)
+            workbench.warmed = Remembering(workbench.warmed, samples)
     except AskewError as error:
         return [report(settings, error) for settings in cells]
     with closing(workbench):

@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import accumulate, groupby, pairwise
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -219,32 +221,42 @@ class _Decoder:
         return [self._completion(index) for index in range(len(self.ids_B))]
 
     def _prefill(self) -> tuple[Any, torch.Tensor, torch.Tensor]:
-        """Run what all prompts share once, then each distinct prompt once, padded on the left."""
-        network = self.model.speaker
+        """Run each trunk that prompts share once, then what each distinct prompt adds to it, padded on the left."""
         distinct = {tuple(ids): row for row, ids in enumerate(dict.fromkeys(map(tuple, self.ids_B)))}
         ids_P = list(distinct)
-        # At least one token is left for each prompt, to take the first logits from.
-        shared = min(_shared_length(ids_P), min(map(len, ids_P)) - 1)
+        trunks, trunk_of_P = _trunks(ids_P)
         cache = DynamicCache()
-        if shared:
-            cache = network.model(torch.tensor([ids_P[0][:shared]]), use_cache=True).past_key_values
-            cache.batch_repeat_interleave(len(ids_P))
-        width = max(map(len, ids_P)) - shared
-        ids_P_T = torch.full((len(ids_P), width), self.model._pad_id)
-        mask_P_T = torch.zeros(len(ids_P), shared + width, dtype=torch.long)
-        mask_P_T[:, :shared] = 1
-        for row, ids in enumerate(ids_P):
-            rest = ids[shared:]
-            ids_P_T[row, width - len(rest) :] = torch.tensor(rest)
-            mask_P_T[row, shared + width - len(rest) :] = 1
-        positions_P_T = (mask_P_T.cumsum(1) - 1).clamp(min=0)[:, shared:]
-        output = network.model(
-            ids_P_T, attention_mask=mask_P_T, position_ids=positions_P_T, past_key_values=cache, use_cache=True
-        )
-        logits_P_V = network.lm_head(output.last_hidden_state[:, -1]).float()
+        mask_P_S = torch.zeros(len(ids_P), 0, dtype=torch.long)
+        if all(trunks):  # a row that is nothing but padding has no attention to pay
+            _, cache, mask_G_S = self._extend(trunks, cache, torch.zeros(len(trunks), 0, dtype=torch.long))
+            rows_P = torch.tensor(trunk_of_P)
+            cache.batch_select_indices(rows_P)
+            mask_P_S = mask_G_S[rows_P]
+        else:
+            trunks = [() for _ in trunks]
+        rest_P = [ids[len(trunks[group]) :] for ids, group in zip(ids_P, trunk_of_P, strict=True)]
+        logits_P_V, cache, mask_P_T = self._extend(rest_P, cache, mask_P_S)
         rows_B = torch.tensor([distinct[tuple(ids)] for ids in self.ids_B])
-        output.past_key_values.batch_select_indices(rows_B)
-        return output.past_key_values, mask_P_T[rows_B], logits_P_V[rows_B]
+        cache.batch_select_indices(rows_B)
+        return cache, mask_P_T[rows_B], logits_P_V[rows_B]
+
+    def _extend(
+        self, ids_P: Sequence[Sequence[int]], cache: Any, mask_P_S: torch.Tensor
+    ) -> tuple[torch.Tensor, Any, torch.Tensor]:
+        """Logits after tokens that follow what is in the cache; the cache and the mask with them."""
+        network = self.model.speaker
+        width = max(map(len, ids_P))
+        ids_P_W = torch.full((len(ids_P), width), self.model._pad_id)
+        mask_P_W = torch.zeros(len(ids_P), width, dtype=torch.long)
+        for row, ids in enumerate(ids_P):
+            ids_P_W[row, width - len(ids) :] = torch.tensor(ids, dtype=torch.long)
+            mask_P_W[row, width - len(ids) :] = 1
+        mask_P_T = torch.cat([mask_P_S, mask_P_W], dim=1)
+        positions_P_W = (mask_P_T.cumsum(1) - 1).clamp(min=0)[:, -width:]
+        output = network.model(
+            ids_P_W, attention_mask=mask_P_T, position_ids=positions_P_W, past_key_values=cache, use_cache=True
+        )
+        return network.lm_head(output.last_hidden_state[:, -1]).float(), output.past_key_values, mask_P_T
 
     def _choose(self, active: list[int], logits_A_V: torch.Tensor) -> list[int]:
         """Draw one token for each active sequence, within its grammar."""
@@ -319,6 +331,32 @@ def _batches(lengths: Sequence[int]) -> Iterator[tuple[int, list[int]]]:
     for length, members in sorted(buckets.items()):
         for start in range(0, len(members), FEATURE_ROWS):
             yield length, members[start : start + FEATURE_ROWS]
+
+
+def _trunks(rows: Sequence[tuple[int, ...]]) -> tuple[list[tuple[int, ...]], list[int]]:
+    """Beginnings to be computed once: the trunks, and which of them each row grows from.
+
+    Neighbours whose common beginning has at least a certain length share a trunk; of all such lengths the one that
+    leaves the fewest tokens to compute is taken. Every row keeps a token of its own, to take the first logits from.
+    """
+    common = [_shared_length(pair) for pair in pairwise(rows)]
+    best: tuple[int, list[tuple[int, ...]], list[int]] | None = None
+    for least in {0, *common}:
+        group_of_R = [0, *accumulate(int(length < least) for length in common)]
+        groups = [
+            [row for row, _ in members] for _, members in groupby(zip(rows, group_of_R, strict=True), itemgetter(1))
+        ]
+        trunks = [_trunk(members) for members in groups]
+        tokens = sum(map(len, trunks)) + sum(len(row) - len(trunks[g]) for row, g in zip(rows, group_of_R, strict=True))
+        if best is None or tokens < best[0]:
+            best = tokens, trunks, group_of_R
+    assert best is not None
+    return best[1], best[2]
+
+
+def _trunk(members: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
+    """What all members begin with, but for a last token of each."""
+    return members[0][: min(_shared_length(members), min(map(len, members)) - 1)]
 
 
 def _shared_length(rows: Sequence[Sequence[int]]) -> int:

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from askew.agent.models.base import Completion, LanguageModel, SamplingRequest
-
-Samples = dict[tuple[str, str, SamplingRequest], list[list[Completion]]]
+from askew.agent.models.samples import Samples
 
 
 class Remembering:
@@ -27,10 +26,8 @@ class Remembering:
 
     def sample(self, request: SamplingRequest) -> list[list[Completion]]:
         """Completions of the request, sampled once."""
-        key = (self.fingerprint, self._student, request)
-        if key not in self._samples:
-            self._samples[key] = self._model.sample(request)
-        return self._samples[key]
+        weights = self.fingerprint + self._student
+        return self._samples.completions(weights, request, lambda: self._model.sample(request))
 
     def option_logprobs(self, prompts: Sequence[str], options: Sequence[Sequence[str]]) -> NDArray[np.float64]:
         """As the model has them."""

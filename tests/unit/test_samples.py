@@ -1,0 +1,69 @@
+"""What is sampled once is never sampled again, and what prompts share is computed once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from tiny import make_llama
+
+from askew.agent.models.base import Completion, SamplingRequest
+from askew.agent.models.local import LocalModel, _trunks
+from askew.agent.models.samples import Samples
+
+
+def test_samples_are_kept_by_weights_and_request(tmp_path: Path) -> None:
+    calls: Counter[str] = Counter()
+
+    def sampled(weights: str, request: SamplingRequest) -> list[list[Completion]]:
+        def sample() -> list[list[Completion]]:
+            calls[weights] += 1
+            return [[Completion(f"{weights} {prompt}", 2, True, "m@0")] for prompt in request.prompts]
+
+        return Samples(tmp_path / "samples.sqlite").completions(weights, request, sample)
+
+    first = SamplingRequest(("a", "b"), stop=("\n",), seed=1)
+    assert sampled("w", first) == sampled("w", SamplingRequest(("a", "b"), stop=("\n",), seed=1))
+    assert calls == {"w": 1}
+    assert sampled("v", first)[0][0].text == "v a"
+    sampled("w", SamplingRequest(("a", "b"), stop=("\n",), seed=2))
+    assert calls == {"w": 2, "v": 1}
+    (tmp_path / "samples.sqlite").write_bytes(b"damaged" * 200)
+    sampled("w", first)
+    assert calls == {"w": 3, "v": 1}
+
+
+@given(st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=8).map(tuple), min_size=1, max_size=8, unique=True))
+def test_trunks_begin_their_rows_and_save_tokens(rows: list[tuple[int, ...]]) -> None:
+    trunks, trunk_of_R = _trunks(rows)
+    assert len(trunk_of_R) == len(rows) and set(trunk_of_R) == set(range(len(trunks)))
+    for row, group in zip(rows, trunk_of_R, strict=True):
+        assert row[: len(trunks[group])] == trunks[group] and len(trunks[group]) < len(row)
+    computed = sum(map(len, trunks)) + sum(len(row) - len(trunks[g]) for row, g in zip(rows, trunk_of_R, strict=True))
+    assert computed <= sum(map(len, rows))
+
+
+def test_two_prompts_of_one_trunk_cost_the_trunk_once() -> None:
+    one, two = tuple(range(10)), tuple(range(20, 30))
+    trunks, groups = _trunks([(*one, 50), (*one, 51), (*two, 50), (*two, 51)])
+    assert trunks == [one, two] and groups == [0, 0, 1, 1]
+
+
+@pytest.mark.parametrize(
+    "prompts",
+    [
+        ("the film is", "the film is good and", "the film is bad", "plot and the film are", "plot and the film is"),
+        ("the", "the film is good"),
+    ],
+)
+def test_a_prompt_goes_on_the_same_in_any_company(prompts: tuple[str, ...], tmp_path: Path) -> None:
+    model = LocalModel("tiny", make_llama(tmp_path / "llama"))
+    model.network.to(torch.float32)
+    together = model.sample(SamplingRequest(prompts, n=2, max_tokens=8, temperature=0.0))
+    for prompt, (first, second) in zip(prompts, together, strict=True):
+        ((alone,),) = model.sample(SamplingRequest((prompt,), max_tokens=8, temperature=0.0))
+        assert first == second == alone
