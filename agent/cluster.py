@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.stats import fisher_exact
 from sklearn.cluster import AgglomerativeClustering
 
-from askew.agent.hypothesise import Chain
+from askew.agent.hypothesise import Chain, Step
 
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 
@@ -54,6 +54,11 @@ class SubjectCluster:
         return tuple(sorted({claim.case for claim in self.claims}))
 
 
+def subject_of(step: Step) -> str:
+    """A step's subject as it is compared with others."""
+    return step.subject.lower()
+
+
 def claims_of(chains: Iterable[tuple[int, Chain]]) -> list[Claim]:
     """The claims of the well-formed chains, given with their event numbers; repeats in a chain count once."""
     claims = []
@@ -62,7 +67,7 @@ def claims_of(chains: Iterable[tuple[int, Chain]]) -> list[Claim]:
             continue
         seen = set()
         for index, step in enumerate(chain.steps):
-            key = (step.subject.lower(), step.favours)
+            key = (subject_of(step), step.favours)
             if key not in seen:
                 seen.add(key)
                 claims.append(

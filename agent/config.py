@@ -20,7 +20,7 @@ Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
 class Serving(BaseModel):
-    """How vLLM serves the student; ``[vllm]`` in a TOML file. What the run finds out doesn't depend on it."""
+    """How vLLM serves the student; ``[vllm]`` in a TOML file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -49,6 +49,9 @@ class Serving(BaseModel):
     """How a retrained adapter reaches the server: swapped in as it is (GPU), or merged and loaded anew (CPU)."""
     max_lora_rank: Literal[8, 16, 32, 64, 128, 256, 320, 512] = 64
     """Largest rank of an adapter that can be swapped in."""
+    overlap: bool | None = None
+    """Take chains in while others are written, and have the next round's written while the next student is trained. By
+    default where the server has a device to itself (a GPU, or a server that is not ours)."""
     timeout: Annotated[float, Field(gt=0.0)] = 600.0
     """Seconds without an answer after which a server counts as hung."""
     start_timeout: Annotated[float, Field(gt=0.0)] = 900.0

@@ -20,6 +20,8 @@ class Controls:
     """Whether there is a mistake theory; without it answers count at their face value and there are no sets."""
     chains: bool = True
     """Whether chains of thought propose the sets; without them there is one for every attribute of the bank."""
+    bank: bool = True
+    """Whether every attribute of the bank is tried beside what chains propose."""
     warm: bool = True
     """Whether chains come from a student that was taught to ground its steps, where there is one."""
     clusters: bool = True

@@ -13,6 +13,7 @@ from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
 from askew.agent.cluster import Embed
 from askew.agent.conditional_logit import Array
@@ -125,11 +126,17 @@ class Grounder:
             self._attributes[name] = partial(measure, found, options_vary=self.task.options_vary)
         return self._attributes[name]
 
-    def words(self, cases: Sequence[Case], least: int) -> list[Grounding]:
-        """The words that tell the given cases apart: in at least ``least`` of them, and not in nearly all."""
+    def words(self, cases: Sequence[Case], least: int, most: int | None = None) -> list[Grounding]:
+        """The words that tell the given cases apart: in at least ``least`` of them, and not in nearly all.
+
+        With ``most``, so many of the commonest that carry a meaning of their own.
+        """
         said = Counter(word for case in cases for word in self._vocabulary(case))
         last = self.task.n_options - 1
         common = sorted(word for word, n in said.items() if least <= n <= len(cases) - least)
+        if most is not None:
+            telling = [word for word in common if word not in ENGLISH_STOP_WORDS]
+            common = sorted(telling, key=lambda word: (-said[word], word))[:most]
         return [Grounding(keyword(word).name, False, last, 1.0) for word in common]
 
     def _vocabulary(self, case: Case) -> set[str]:

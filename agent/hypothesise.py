@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -72,9 +72,19 @@ def informative_cases(truth_N_K: Array, weak_N_K: Array, n: int, rng: np.random.
 
 
 def sample_chains(
-    model: LanguageModel, prompt_id: str, task: Task, cases: Sequence[Case], n: int, temperature: float, seed: int
+    model: LanguageModel,
+    prompt_id: str,
+    task: Task,
+    cases: Sequence[Case],
+    n: int,
+    temperature: float,
+    seed: int,
+    heard: Callable[[Chain], None] = lambda _: None,
 ) -> list[Chain]:
-    """``n`` chains for each case, structured by a grammar, in the order of the cases."""
+    """``n`` chains for each case, structured by a grammar, in the order of the cases.
+
+    ``heard`` is told every chain as soon as it is there, in whatever order they come.
+    """
     prompt = load_prompt(prompt_id)
     texts = [
         prompt.render(
@@ -86,7 +96,7 @@ def sample_chains(
         )
         for case in cases
     ]
-    chains: list[Chain] = []
+    chains_of: dict[int, list[Chain]] = {}
     # Cases whose options have the same names share one grammar, and with it one request.
     for names, members in _by_names(task, cases).items():
         request = SamplingRequest(
@@ -98,9 +108,20 @@ def sample_chains(
             grammar=chain_grammar(names),
             seed=seed,
         )
-        for index, completions in zip(members, model.sample(request), strict=True):
-            chains += [read_chain(c, cases[index].id, names, prompt.id, prompt.sha) for c in completions]
-    return chains
+
+        def arrived(
+            place: int,
+            completions: Sequence[Completion],
+            names: tuple[str, ...] = names,
+            members: Sequence[int] = members,
+        ) -> None:
+            index = members[place]
+            chains_of[index] = [read_chain(c, cases[index].id, names, prompt.id, prompt.sha) for c in completions]
+            for chain in chains_of[index]:
+                heard(chain)
+
+        model.sample(request, arrived)
+    return [chain for index in range(len(cases)) for chain in chains_of[index]]
 
 
 def option_names(task: Task, case: Case) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_softmax, logsumexp, softmax
+from scipy.special import log_softmax, softmax
 
 from askew.agent.conditional_logit import Array
 from askew.agent.hypotheses import HypothesisSet, Kind
@@ -88,21 +88,21 @@ class _State:
 class _Pull:
     """What V ways of the world do to L answers: what is liked, what is better, and the share of competence kept."""
 
-    liking_V_L_K: Array
-    better_V_L_K: Array
+    liking_K_V_L: Array
+    better_K_V_L: Array
     kept_V_L: Array
 
     def __add__(self, other: _Pull) -> _Pull:
         return _Pull(
-            self.liking_V_L_K + other.liking_V_L_K,
-            self.better_V_L_K + other.better_V_L_K,
+            self.liking_K_V_L + other.liking_K_V_L,
+            self.better_K_V_L + other.better_K_V_L,
             self.kept_V_L * other.kept_V_L,
         )
 
     def only(self, v: int) -> _Pull:
         """The pull of one of the V ways."""
         row = slice(v, v + 1)
-        return _Pull(self.liking_V_L_K[row], self.better_V_L_K[row], self.kept_V_L[row])
+        return _Pull(self.liking_K_V_L[:, row], self.better_K_V_L[:, row], self.kept_V_L[row])
 
 
 def weigh(
@@ -173,13 +173,16 @@ class _Sampler:
     ) -> None:
         n, k = evidence.prior_L_K.shape
         self._states, self._evidence, self._rng = states, evidence, rng
-        self._member_G_L = (np.unique(evidence.group_L)[:, None] == evidence.group_L).astype(np.float64)
-        self._sizes_G = self._member_G_L.sum(axis=1)
-        self._prior_L_K = np.log(np.maximum(evidence.prior_L_K, 1e-12))
+        self._member_L_G = (evidence.group_L[:, None] == np.unique(evidence.group_L)).astype(np.float64)
+        self._sizes_G = self._member_L_G.sum(axis=0)
+        self._prior_K_1_L = np.log(np.maximum(evidence.prior_L_K, 1e-12)).T[:, None]
+        self._effects_K_L_S = np.moveaxis(evidence.effects_L_K_S, 1, 0)
+        self._origin_K_L_S = np.moveaxis(evidence.origin_L_K_S, 1, 0)
+        self._said_Y_1_L = np.eye(k)[:, None, evidence.weak_L]
         self._biased = range(1, k) if biased else range(0)
         self._pulls = [self._pulls_of(s, own) for s, own in enumerate(states)]
         self._now = [0] * len(states)
-        self._nothing = _Pull(np.zeros((1, n, k)), np.zeros((1, n, k)), np.ones((1, n)))
+        self._nothing = _Pull(np.zeros((k, 1, n)), np.zeros((k, 1, n)), np.ones((1, n)))
         self.competence, self._slip, self._sharp = len(COMPETENCE) // 2, 0, 1
         self._bias_K = np.full(k, len(BIASES) // 2)
 
@@ -215,8 +218,8 @@ class _Sampler:
         ]
         offered = [self._pulls[t].only(v) for t, v in offers]
         pull = _Pull(
-            np.concatenate([one.liking_V_L_K for one in offered]),
-            np.concatenate([one.better_V_L_K for one in offered]),
+            np.concatenate([one.liking_K_V_L for one in offered], axis=1),
+            np.concatenate([one.better_K_V_L for one in offered], axis=1),
             np.concatenate([one.kept_V_L for one in offered]),
         )
         odds = [self._states[t][v].log_prior - self._states[t][0].log_prior for t, v in offers]
@@ -231,9 +234,9 @@ class _Sampler:
         self._slip = self._draw(self._loglik(pull, slip_V=SLIPS) + LOG_SLIPS)
         self._sharp = self._draw(self._loglik(pull, sharp_V=SHARPNESS) + LOG_SHARPNESS)
         for k in self._biased:
-            shift_V_1_K = np.zeros((len(BIASES), 1, len(self._bias_K)))
-            shift_V_1_K[:, 0, k] = BIASES - BIASES[self._bias_K[k]]
-            shifted = _Pull(pull.liking_V_L_K + shift_V_1_K, pull.better_V_L_K, pull.kept_V_L)
+            shift_K_V_1 = np.zeros((len(self._bias_K), len(BIASES), 1))
+            shift_K_V_1[k, :, 0] = BIASES - BIASES[self._bias_K[k]]
+            shifted = _Pull(pull.liking_K_V_L + shift_K_V_1, pull.better_K_V_L, pull.kept_V_L)
             self._bias_K[k] = self._draw(self._loglik(shifted) + LOG_BIASES)
 
     def _draw(self, log_p_V: Array) -> int:
@@ -244,11 +247,10 @@ class _Sampler:
     def _pulls_of(self, s: int, own: Sequence[_State]) -> _Pull:
         """What each of V states of set s does to every answer."""
         amount_V = {kind: np.array([x.amount if x.kind is kind else 0.0 for x in own]) for kind in Kind}
-        evidence = self._evidence
         return _Pull(
-            amount_V[Kind.LIKED][:, None, None] * evidence.effects_L_K_S[None, :, :, s],
-            amount_V[Kind.BETTER][:, None, None] * evidence.origin_L_K_S[None, :, :, s],
-            1.0 - amount_V[Kind.MISLED][:, None] * evidence.presence_L_S[None, :, s],
+            amount_V[Kind.LIKED][:, None] * self._effects_K_L_S[:, None, :, s],
+            amount_V[Kind.BETTER][:, None] * self._origin_K_L_S[:, None, :, s],
+            1.0 - amount_V[Kind.MISLED][:, None] * self._evidence.presence_L_S[None, :, s],
         )
 
     def _all_but(self, left_out: int | None) -> _Pull:
@@ -262,24 +264,31 @@ class _Sampler:
     def _loglik(
         self, pull: _Pull, competence_V: Array | None = None, slip_V: Array | None = None, sharp_V: Array | None = None
     ) -> Array:
-        """loglik_V of all answers for V ways the world may be; axes of length 1 broadcast."""
+        """loglik_V of all answers for V ways the world may be; axes of length 1 broadcast.
+
+        The options come first: with few of them that is where numpy adds up fastest, and this is nearly all the time
+        that weighing takes.
+        """
         c_V_1 = (COMPETENCE[[self.competence]] if competence_V is None else competence_V)[:, None]
-        slip_V_1_1 = (SLIPS[[self._slip]] if slip_V is None else slip_V)[:, None, None]
-        sharp_V_1_1 = (SHARPNESS[[self._sharp]] if sharp_V is None else sharp_V)[:, None, None]
+        slip_V_1 = (SLIPS[[self._slip]] if slip_V is None else slip_V)[:, None]
+        sharp_V_1 = (SHARPNESS[[self._sharp]] if sharp_V is None else sharp_V)[:, None]
         k = len(self._bias_K)
-        right_V_L_1_1 = (c_V_1 * pull.kept_V_L)[:, :, None, None]
-        scores_V_L_Y_K = (pull.liking_V_L_K + BIASES[self._bias_K])[:, :, None] + right_V_L_1_1 * np.eye(k)
-        said_L = self._evidence.weak_L
-        said_V_L_Y = scores_V_L_Y_K[:, np.arange(len(said_L)), :, said_L].transpose(1, 0, 2)
-        answered_V_L_Y = np.exp(said_V_L_Y - logsumexp(scores_V_L_Y_K, axis=3))
-        answered_V_L_Y = np.log((1 - slip_V_1_1) * answered_V_L_Y + slip_V_1_1 / k)
+        liking_K_V_L = pull.liking_K_V_L + BIASES[self._bias_K][:, None, None]
+        weight_K_V_L = np.exp(liking_K_V_L - liking_K_V_L.max(axis=0))
+        # Of the softmax, the true option's weight is exp(competence) times what it would be otherwise.
+        boost_V_L = np.expm1(c_V_1 * pull.kept_V_L)
+        said_V_L = np.einsum("kvl,kl->vl", weight_K_V_L, self._said_Y_1_L[:, 0])
+        answered_Y_V_L = said_V_L * (1.0 + boost_V_L * self._said_Y_1_L)
+        answered_Y_V_L = answered_Y_V_L / (weight_K_V_L.sum(axis=0) + weight_K_V_L * boost_V_L)
+        answered_Y_V_L = np.log((1 - slip_V_1) * answered_Y_V_L + slip_V_1 / k)
         # One truth has one prior: the members' predictions of it are averaged, their answers are added up.
-        prior_V_G_Y = self._pooled(sharp_V_1_1 * self._prior_L_K + pull.better_V_L_K) / self._sizes_G[:, None]
-        joint_V_G_Y = self._pooled(answered_V_L_Y) + log_softmax(prior_V_G_Y, axis=2)
-        loglik_V: Array = logsumexp(joint_V_G_Y, axis=2).sum(axis=1)
+        prior_Y_V_G = self._pooled(sharp_V_1 * self._prior_K_1_L + pull.better_K_V_L) / self._sizes_G
+        joint_Y_V_G = self._pooled(answered_Y_V_L) + prior_Y_V_G
+        loglik_V_G = np.logaddexp.reduce(joint_Y_V_G, axis=0) - np.logaddexp.reduce(prior_Y_V_G, axis=0)
+        loglik_V: Array = loglik_V_G.sum(axis=1)
         return loglik_V
 
-    def _pooled(self, values_V_L_Y: Array) -> Array:
+    def _pooled(self, values_Y_V_L: Array) -> Array:
         """Sums over the cases that share a truth."""
-        pooled_V_G_Y: Array = self._member_G_L @ values_V_L_Y
-        return pooled_V_G_Y
+        pooled_Y_V_G: Array = values_Y_V_L @ self._member_L_G
+        return pooled_Y_V_G

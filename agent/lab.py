@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from askew.agent.ahead import Early
 from askew.agent.cluster import Embed
 from askew.agent.conditional_logit import Array
 from askew.agent.config import Settings
@@ -36,6 +37,8 @@ class Lab:
     """Where progress goes, for a person who watches."""
     warmed: Callable[[], LanguageModel | None] = lambda: None
     """The student taught to ground its steps; none where prompts alone have to do."""
+    early: Early = field(default_factory=Early)
+    """Chains that are sampled while the student is retrained."""
     labels_used: int = 0
 
     def start(self) -> None:

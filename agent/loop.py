@@ -5,14 +5,16 @@ hypothesise → cluster → prioritise → design → ask → update → retrain
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from safetensors.numpy import save_file
 
+from askew.agent.ahead import EarlyEmbedding
 from askew.agent.clarify import clarify
 from askew.agent.cluster import SubjectCluster, claims_of, cluster_subjects
 from askew.agent.conditional_logit import Array
+from askew.agent.config import Settings
 from askew.agent.controls import FULL, Controls
 from askew.agent.design import (
     Candidate,
@@ -44,7 +46,7 @@ from askew.agent.supervisors.base import answers_new_cases
 from askew.agent.telling import tell_round
 from askew.agent.write import edits_for, key, proposed_cases, written_cases
 from askew.seeds import stream, stream_seed
-from askew.tasks.case import Split
+from askew.tasks.case import Split, Task
 
 TARGETS = 300
 """Pool cases whose truth the experiments are to inform."""
@@ -60,12 +62,12 @@ def scientific(lab: Lab, controls: Controls = FULL) -> None:
     )
     seen = {key(case) for case in lab.task.cases}
     write_and_learn(lab, notebook, controls, seen)
-    publish(lab, notebook)
+    publish(lab, notebook, controls)
     why = "the rounds are over"
     for number in range(1, lab.settings.rounds + 1):
         lab.begin_round(number)
         if controls.mistakes:
-            form_sets(lab, notebook, proposals(lab, notebook, controls), controls.chains)
+            form_sets(lab, notebook, proposals(lab, notebook, controls), not controls.bank)
         write_and_learn(lab, notebook, controls, seen)
         clarify(lab, notebook)
         candidates, outlook = look_ahead(lab, notebook, controls, seen)
@@ -73,7 +75,7 @@ def scientific(lab: Lab, controls: Controls = FULL) -> None:
         if choices:
             ask(lab, notebook, candidates, outlook, choices)
             update(lab, notebook, controls)
-        publish(lab, notebook)
+        publish(lab, notebook, controls)
         tell_round(lab, len(notebook.sets), len(candidates), len(choices))
         if not choices and controls.asks != "nothing":
             why = "no candidate is worth its cost"
@@ -88,29 +90,15 @@ def scientific(lab: Lab, controls: Controls = FULL) -> None:
 def hypothesise(lab: Lab, notebook: Notebook, controls: Controls) -> list[SubjectCluster]:
     """Sample chains on informative cases and cluster their steps; all of it is logged."""
     settings, journal = lab.settings, lab.journal
-    pool = lab.task.split(Split.POOL)
-    truth_N_K = notebook.truth(pool)
-    n_chains = settings.chains_first if journal.round == 1 else settings.chains
-    n_cases = -(-n_chains // settings.chains_per_case)
-    rng = stream(settings.seed, "informative", journal.round)
-    chosen = informative_cases(truth_N_K, notebook.weak(pool, truth_N_K), n_cases, rng)
     fresh: list[Chain] = []
 
     def sampled() -> list[Chain]:
         with lab.stage("chains"):
-            warmed = lab.warmed() if controls.warm else None
-            return sample_chains(
-                lab.model if warmed is None else warmed,
-                PROMPT if warmed is None else SHORT_PROMPT,
-                lab.task,
-                [pool[index] for index in chosen],
-                settings.chains_per_case,
-                settings.temperature,
-                stream_seed(settings.seed, "chains", journal.round) % 2**31,
-            )
+            early = lab.early.take()
+            return sampling(lab, notebook, controls, journal.round)() if early is None else early
 
     chains: list[tuple[int, Chain]] = []
-    for index in range(len(chosen) * settings.chains_per_case):
+    for index in range(informative(settings, journal.round, lab.task) * settings.chains_per_case):
 
         def chain(index: int = index) -> Data:
             if not fresh:
@@ -124,26 +112,64 @@ def hypothesise(lab: Lab, notebook: Notebook, controls: Controls) -> list[Subjec
     return clusters
 
 
+def informative(settings: Settings, number: int, task: Task) -> int:
+    """On how many cases chains are sampled in round ``number``."""
+    n_chains = settings.chains_first if number == 1 else settings.chains
+    return min(-(-n_chains // settings.chains_per_case), len(task.split(Split.POOL)))
+
+
+def sampling(lab: Lab, notebook: Notebook, controls: Controls, number: int) -> Callable[[], list[Chain]]:
+    """What samples the chains of round ``number``, on cases that are informative by what is known now."""
+    settings, pool = lab.settings, lab.task.split(Split.POOL)
+    truth_N_K = notebook.truth(pool)
+    chosen = informative_cases(
+        truth_N_K,
+        notebook.weak(pool, truth_N_K),
+        informative(settings, number, lab.task),
+        stream(settings.seed, "informative", number),
+    )
+    warmed = lab.warmed() if controls.warm else None
+    reasoner, prompt = (lab.model, PROMPT) if warmed is None else (warmed, SHORT_PROMPT)
+
+    def sample() -> list[Chain]:
+        with EarlyEmbedding(lab.embed, aside=reasoner.answers_aside) as embedding:
+            return sample_chains(
+                reasoner,
+                prompt,
+                lab.task,
+                [pool[index] for index in chosen],
+                settings.chains_per_case,
+                settings.temperature,
+                stream_seed(settings.seed, "chains", number) % 2**31,
+                embedding.hear,
+            )
+
+    return sample
+
+
 def proposals(lab: Lab, notebook: Notebook, controls: Controls) -> list[Proposal]:
-    """Proposals for sets: subjects on which the model is torn, or that come up in several cases."""
+    """Proposals for sets: what chains are torn about or often name, and at first every attribute there is."""
+    tried = enumerated(notebook.grounder) if controls.bank and lab.journal.round == 1 else []
     if not controls.chains:
-        return enumerated(notebook.grounder) if lab.journal.round == 1 else []
+        return tried
     clusters = hypothesise(lab, notebook, controls)
     cases = {case.id: case for case in lab.task.cases}
     worth = [cluster for cluster in clusters if cluster.torn or len(cluster.cases) > 1]
     if not controls.clusters:
         worth = [SubjectCluster(c.subject, (c,), ()) for cluster in clusters for c in cluster.claims]
     proposed = (from_cluster(cluster, notebook.grounder, cases) for cluster in worth)
-    return [proposal for proposal in proposed if proposal is not None]
+    return [*(proposal for proposal in proposed if proposal is not None), *tried]
 
 
 def form_sets(lab: Lab, notebook: Notebook, proposed: Sequence[Proposal], limited: bool = True) -> None:
-    """Turn proposals into sets, merging those that no query could tell from a set that exists."""
+    """Turn proposals into sets, merging those that no query could tell from a set that exists; weigh them anew."""
     journal = lab.journal
+    before = list(notebook.sets)
     pool = lab.task.split(Split.POOL)
+    effect_of = {s.id: notebook.grounder.effects([s.grounding], pool)[:, :, 0] for s in notebook.sets}
     for proposal in proposed:
         effect_N_K = notebook.grounder.effects([proposal.grounding], pool)[:, :, 0]
-        twin = duplicate_of(effect_N_K, notebook.grounder.effects(notebook.groundings, pool))
+        twin = duplicate_of(effect_N_K, [effect_of[s.id] for s in notebook.sets])
         if twin is not None:
             known = notebook.sets[twin]
             if proposal.subject != known.subject:
@@ -157,8 +183,9 @@ def form_sets(lab: Lab, notebook: Notebook, proposed: Sequence[Proposal], limite
         born = len(journal.events("hypothesis-born"))
         new = make_set(proposal, born_sets(lab) + 1 if born else 1, lab.task)
         notebook.sets.append(new)
+        effect_of[new.id] = effect_N_K
         note_birth(lab, new)
-    if notebook.theory is not None:
+    if notebook.theory is not None and notebook.sets != before:
         notebook.learn()
         notebook.update_beliefs()
 
@@ -233,7 +260,7 @@ def design(
     """Rank the sets, log the ranking, and choose the round's cases."""
     settings, journal = lab.settings, lab.journal
     pool = lab.task.split(Split.POOL)
-    r_by_set = {s.id: notebook.set_predictions(s, pool)[1] for s in notebook.sets}
+    r_by_set = {set_id: r_H_N_K for set_id, (_, r_H_N_K) in notebook.set_predictions(pool).items()}
     priorities: list[Priority] = prioritise(notebook.sets, notebook.beliefs, r_by_set, outlook)
     for priority in priorities:
         journal.note(
@@ -299,11 +326,14 @@ def surprises(lab: Lab, notebook: Notebook) -> list[Proposal]:
 # -- step 7: retrain and publish ---------------------------------------------------------------------
 
 
-def publish(lab: Lab, notebook: Notebook) -> None:
+def publish(lab: Lab, notebook: Notebook, controls: Controls) -> None:
     """Record the retrained student and its two predictions, kept apart."""
     assert notebook.theory is not None
     version = f"{lab.settings.student}+{lab.settings.method}.{lab.journal.round}"
-    finetuned = retrain(lab, notebook) if due(lab.settings, lab.journal.round) else None
+    finetuned = None
+    if due(lab.settings, lab.journal.round):
+        think_ahead(lab, notebook, controls)
+        finetuned = retrain(lab, notebook)
     lab.journal.note(
         "training", student_version=version, labels=lab.labels_used, written=len(notebook.written),
         answered=len(notebook.answered()), **(finetuned.facts if finetuned else {}),
@@ -316,6 +346,14 @@ def publish(lab: Lab, notebook: Notebook) -> None:
         truth = {split: notebook.truth(cases) for split, cases in splits.items()}
         weak = {split: notebook.weak(cases, truth[split]) for split, cases in splits.items()}
     lab.predict(version, truth, weak)
+
+
+def think_ahead(lab: Lab, notebook: Notebook, controls: Controls) -> None:
+    """While the next student is trained here, let the present one write the next round's chains elsewhere."""
+    following = lab.journal.round + 1
+    wanted = controls.chains and controls.mistakes and following <= lab.settings.rounds
+    if wanted and lab.model.answers_aside and not lab.journal.replaying:
+        lab.early.begin(sampling(lab, notebook, controls, following))
 
 
 def save_student(lab: Lab, notebook: Notebook) -> None:

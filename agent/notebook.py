@@ -196,11 +196,9 @@ class Notebook:
         better_N_K: Array = self.grounder.effects(self.groundings, originals) @ self._amounts("better")
         return better_N_K
 
-    def _kept(self, cases: Sequence[Case], but: HypothesisSet | None = None) -> Array:
-        """kept_N: the share of its competence that a case leaves the supervisor, -1 to 1; ``but`` leaves a set out."""
-        misled_S = self._amounts("misled") * [s is not but for s in self.sets]
-        kept_N: Array = (1.0 - self.grounder.presence(self.groundings, cases) * misled_S).prod(axis=1)
-        return np.clip(kept_N, -1.0, 1.0)
+    def _kept(self, cases: Sequence[Case]) -> Array:
+        """kept_N: the share of its competence that a case leaves the supervisor, -1 to 1."""
+        return kept(self.grounder.presence(self.groundings, cases), self._amounts("misled"))
 
     def unasked_truth(self, cases: Sequence[Case]) -> Array:
         """p_N_K of the truth as predicted before any answer: what the supervisor's answers are judged by."""
@@ -222,15 +220,14 @@ class Notebook:
 
     def expected_answers(self, cases: Sequence[Case]) -> Array:
         """p_N_K of the supervisor's answer by competence and hypothesis sets alone: the rest is surprising."""
-        truth_N_K = self.unasked_truth(cases)
-        expected_N_K: Array = np.einsum("ny,nyk->nk", truth_N_K, self._plain_answers(cases))
+        liking_N_K = self.grounder.effects(self.groundings, cases) @ self._amounts("liking")
+        answers_N_Y_K = self._plain_answers(liking_N_K, self._kept(cases))
+        expected_N_K: Array = np.einsum("ny,nyk->nk", self.unasked_truth(cases), answers_N_Y_K)
         return expected_N_K
 
-    def _plain_answers(self, cases: Sequence[Case], but: HypothesisSet | None = None) -> Array:
-        """p_N_Y_K of the answer by competence and hypothesis sets alone; ``but`` leaves a set out."""
-        liking_S = self._amounts("liking") * [s is not but for s in self.sets]
-        liking_N_K = self.grounder.effects(self.groundings, cases) @ liking_S
-        right_N_1_1 = (self.competence * self._kept(cases, but))[:, None, None]
+    def _plain_answers(self, liking_N_K: Array, kept_N: Array) -> Array:
+        """p_N_Y_K of the answer by competence and what is liked alone."""
+        right_N_1_1 = (self.competence * kept_N)[:, None, None]
         answers_N_Y_K: Array = softmax(
             liking_N_K[:, None] + right_N_1_1 * np.eye(self.representation.task.n_options), axis=2
         )
@@ -241,23 +238,27 @@ class Notebook:
         assert self.theory is not None
         return self.grounder.effects(self.groundings[: self.theory.n_effects], cases)
 
-    def set_predictions(self, hypothesis_set: HypothesisSet, cases: Sequence[Case]) -> tuple[Array, Array]:
-        """q_H_N_K and r_H_N_K of a set's hypotheses, on top of everything believed without the set.
+    def set_predictions(self, cases: Sequence[Case]) -> dict[str, tuple[Array, Array]]:
+        """q_H_N_K and r_H_N_K of each set's hypotheses, on top of everything believed without the set.
 
         The truth without the set is the label-free one: the student's present one has learned from the
         answers that the hypotheses are to be judged by.
         """
         truth_N_K = self.unasked_truth(cases)
-        weak_N_Y_K = self._plain_answers(cases, but=hypothesis_set)
-        subject = [hypothesis_set.grounding]
-        return beliefs.predictions(
-            hypothesis_set,
-            truth_N_K,
-            weak_N_Y_K,
-            self.grounder.effects(subject, cases)[:, :, 0],
-            self.grounder.effects(subject, [self.origin(case) for case in cases])[:, :, 0],
-            self.grounder.presence(subject, cases)[:, 0],
-        )
+        effects_N_K_S = self.grounder.effects(self.groundings, cases)
+        origin_N_K_S = self.grounder.effects(self.groundings, [self.origin(case) for case in cases])
+        presence_N_S = self.grounder.presence(self.groundings, cases)
+        liking_S, misled_S = self._amounts("liking"), self._amounts("misled")
+        predicted = {}
+        for s, hypothesis_set in enumerate(self.sets):
+            others_S = np.arange(len(self.sets)) != s
+            weak_N_Y_K = self._plain_answers(
+                effects_N_K_S @ (liking_S * others_S), kept(presence_N_S, misled_S * others_S)
+            )
+            predicted[hypothesis_set.id] = beliefs.predictions(
+                hypothesis_set, truth_N_K, weak_N_Y_K, effects_N_K_S[:, :, s], origin_N_K_S[:, :, s], presence_N_S[:, s]
+            )
+        return predicted
 
     def update_beliefs(self) -> None:
         """The joint posterior of all sets over the whole history of answers, and what it says of each."""
@@ -278,9 +279,10 @@ class Notebook:
         self.competence = joint.competence
         amounts = zip(joint.liking_S, joint.better_S, joint.misled_S, strict=True)
         self.mattering = {s.id: Mattering(*map(float, own)) for s, own in zip(self.sets, amounts, strict=True)}
+        predicted = self.set_predictions(cases)
         for hypothesis_set, p_H in zip(self.sets, joint.p_S, strict=True):
             score_H = self.scores.setdefault(hypothesis_set.id, np.zeros(len(p_H)))
-            q_H_L_K, _ = self.set_predictions(hypothesis_set, cases)
+            q_H_L_K, _ = predicted[hypothesis_set.id]
             self.beliefs[hypothesis_set.id] = beliefs.believe(hypothesis_set, p_H, score_H, q_H_L_K, weak_L)
 
     def forget(self, hypothesis_set: HypothesisSet) -> None:
@@ -313,5 +315,16 @@ class Notebook:
             q_M_C_K=softmax(np.moveaxis(seen_C[0] @ leaning_M_D.T, 2, 0), axis=2),
             r_M_C_K=truth_draws(seen_C, self._better(cases)),
             r_M_T_K=truth_draws(seen_T, self._better(targets)),
-            q_by_set={s.id: self.set_predictions(s, cases)[0] for s in self.sets},
+            q_by_set={set_id: q_H_C_K for set_id, (q_H_C_K, _) in self.set_predictions(cases).items()},
         )
+
+
+def kept(presence_N_S: Array, misled_S: Array) -> Array:
+    """kept_N: the share of its competence that a case leaves the supervisor, -1 to 1.
+
+    Args:
+        presence_N_S: how much of each subject there is in a case.
+        misled_S: the share of the competence that each subject's presence takes away.
+    """
+    kept_N: Array = (1.0 - presence_N_S * misled_S).prod(axis=1)
+    return np.clip(kept_N, -1.0, 1.0)

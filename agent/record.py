@@ -68,10 +68,11 @@ def log_beliefs(lab: Lab, notebook: Notebook) -> None:
     assert notebook.theory is not None
     assert notebook.truth_model is not None
     pool = lab.task.split(Split.POOL)
+    predicted = notebook.set_predictions(pool)
     for hypothesis_set in notebook.sets:
         belief: SetBelief = notebook.beliefs[hypothesis_set.id]
         resolved = belief.log_e > -np.log(lab.settings.alpha)
-        r_H_N_K = notebook.set_predictions(hypothesis_set, pool)[1]
+        r_H_N_K = predicted[hypothesis_set.id][1]
         lab.journal.note(
             "belief",
             set=hypothesis_set.id,

@@ -13,7 +13,7 @@ from askew.agent.cluster import SubjectCluster
 from askew.agent.conditional_logit import Array
 from askew.agent.ground import Grounder
 from askew.agent.hypotheses import Grounding, Hypothesis, HypothesisSet, Kind
-from askew.tasks.case import Case, Task
+from askew.tasks.case import Case, Split, Task
 
 SAME_BEHAVIOUR = 0.9
 """Subjects whose effects correlate more than this over the pool can't be told apart by any query."""
@@ -23,6 +23,10 @@ SURPRISES = 4
 """Attributes, and as many words, that surprises may propose at a time."""
 RAREST_WORD = 4
 """Answered cases in which a word must occur to be tried."""
+COMMON = 0.04
+"""Share of the pool's cases in which a word must occur to be tried before anything is known."""
+COMMONEST = 24
+"""How many of these words at most."""
 LARGEST_NUMBER_OF_SETS = 16
 EXPECTED_MISTAKES = 1.5
 """Systematic mistakes that a supervisor is expected to have before anything is known."""
@@ -68,9 +72,12 @@ def from_cluster(cluster: SubjectCluster, grounder: Grounder, cases: Mapping[str
 
 
 def enumerated(grounder: Grounder) -> list[Proposal]:
-    """A control: every attribute that differs between cases, thought of by nobody."""
-    known = grounder.attributes()
-    return [Proposal(g.measure, g, {}, EXPECTED_MISTAKES / len(known), (), "every attribute is tried") for g in known]
+    """Every attribute that differs between cases and the commonest words, thought of by nobody."""
+    pool = grounder.task.split(Split.POOL)
+    common = grounder.words(pool, max(RAREST_WORD, int(COMMON * len(pool))), most=COMMONEST)
+    known = [*grounder.attributes(), *common]
+    why = "every attribute and the commonest words are tried"
+    return [Proposal(g.measure, g, {}, EXPECTED_MISTAKES / len(known), (), why) for g in known]
 
 
 def from_surprises(
@@ -164,13 +171,13 @@ def statement(subject: str, grounding: Grounding, direction: int, kind: Kind, ta
     return f"the supervisor leans to {favoured}, which makes it no truer"
 
 
-def duplicate_of(effect_N_K: Array, others_N_K_S: Array) -> int | None:
-    """Index of a set that no query could separate from this effect, or ``None``."""
+def duplicate_of(effect_N_K: Array, others: Sequence[Array]) -> int | None:
+    """Index of the effect (each an array of shape N, K) that no query could separate from this one, or ``None``."""
     first = effect_N_K.ravel()
-    for s in range(others_N_K_S.shape[2]):
-        second = others_N_K_S[:, :, s].ravel()
+    for index, other_N_K in enumerate(others):
+        second = other_N_K.ravel()
         # Effects are centred over the options, so their products are covariances; a constant one is like no other.
         size = float(np.linalg.norm(first) * np.linalg.norm(second))
         if size > 0 and abs(float(first @ second)) > SAME_BEHAVIOUR * size:
-            return s
+            return index
     return None

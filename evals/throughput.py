@@ -23,7 +23,7 @@ from transformers import AutoTokenizer
 from askew.agent.config import Serving, Settings
 from askew.agent.hypothesise import PROMPT, sample_chains
 from askew.agent.models import offline
-from askew.agent.models.base import Completion, LanguageModel, SamplingRequest
+from askew.agent.models.base import Completion, Heard, LanguageModel, SamplingRequest, unheard
 from askew.agent.models.engine import CPU_BLOCK, Engine, environment, find_engine
 from askew.agent.models.local import LocalModel
 from askew.agent.models.pull import model_folder
@@ -62,10 +62,15 @@ class Timed:
         self.option_logprobs, self.features, self.read_out = model.option_logprobs, model.features, model.read_out
         self.publish, self.withdraw, self.close = model.publish, model.withdraw, model.close
 
-    def sample(self, request: SamplingRequest) -> list[list[Completion]]:
+    @property
+    def answers_aside(self) -> bool:
+        """As the model does."""
+        return self.model.answers_aside
+
+    def sample(self, request: SamplingRequest, heard: Heard = unheard) -> list[list[Completion]]:
         """As the model does."""
         start = time.perf_counter()
-        completions = self.model.sample(request)
+        completions = self.model.sample(request, heard)
         self.tally.seconds.append(time.perf_counter() - start)
         self.tally.tokens.append(sum(one.tokens for several in completions for one in several))
         self.requests.append(request)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from askew.agent.models.base import Completion, SamplingRequest
+from askew.agent.models.base import Completion, Heard, SamplingRequest, unheard
 
 WORDS = ("plot", "actors", "music", "ending", "pace", "script", "camera", "story", "humour", "scenes")
 GOOD = ("lovely", "warm", "brilliant", "touching", "clever")
@@ -41,10 +41,14 @@ class ScriptedModel:
     fingerprint: str = "scripted"
     version: str = "scripted@0"
     samples: int = 0
+    answers_aside: bool = False
 
-    def sample(self, request: SamplingRequest) -> list[list[Completion]]:
+    def sample(self, request: SamplingRequest, heard: Heard = unheard) -> list[list[Completion]]:
         """Chains where a grammar is given, reviews otherwise."""
-        return [[self._one(prompt, index, request) for index in range(request.n)] for prompt in request.prompts]
+        completions = [[self._one(prompt, index, request) for index in range(request.n)] for prompt in request.prompts]
+        for index in reversed(range(len(completions))):
+            heard(index, completions[index])
+        return completions
 
     def _one(self, prompt: str, index: int, request: SamplingRequest) -> Completion:
         self.samples += 1

@@ -14,7 +14,8 @@ def warmup_command(student: str, out: Path, traces: int, seed: int, measure_only
     """Train an adapter in ``out`` (unless it is only to be measured), and measure it on cases it has not seen."""
     from askew.agent.models.pull import model_folder
     from askew.agent.reasoner import ADAPTER_WEIGHTS, load_warmed
-    from askew.agent.warmup.train import TEMPERATURES, measure, test_traces, warm_up, write_quality
+    from askew.agent.warmup.traces import Made
+    from askew.agent.warmup.train import TEMPERATURES, TEST_TRACES, measure, test_traces, warm_up, write_quality
 
     base = model_folder(student)
     if measure_only and not (out / ADAPTER_WEIGHTS).is_file():
@@ -25,15 +26,18 @@ def warmup_command(student: str, out: Path, traces: int, seed: int, measure_only
         if not measure_only:
             warm_up(base, out, traces, seed)
         model = load_warmed(base, out, student)
-        quality = {temperature: measure(model, test_traces(), temperature) for temperature in TEMPERATURES}
+        tests = (Made.OTHER_CASES, Made.OTHER_WORDS)
+        quality = [
+            measure(model, test_traces(made), made, temperature) for made in tests for temperature in TEMPERATURES
+        ]
     write_quality(out, quality)
     rows = [
-        [f"{temperature:g}", *(f"{value:.2f}" for value in (q.precision, q.recall, q.malformed, q.truth_agreement))]
-        for temperature, q in quality.items()
+        [q.on, *(f"{value:.2f}" for value in (q.temperature, q.precision, q.recall, q.malformed, q.truth_agreement))]
+        for q in quality
     ]
     show_table(
-        f"{student}, warmed up: subjects named on {len(test_traces())} cases it has not seen",
-        ["temperature", "precision", "recall", "malformed", "truth (0.5 is chance)"],
+        f"{student}, warmed up: subjects named on {TEST_TRACES} cases it has not seen",
+        ["", "temperature", "precision", "recall", "malformed", "truth (0.5 is chance)"],
         rows,
     )
     typer.echo(f"Use it: askew run --reasoner {out}")

@@ -101,6 +101,7 @@ def retrain(lab: Lab, notebook: Notebook) -> Finetuned:
     with lab.stage("finetune"):
         train(base, place / recipe.learner, lesson, recipe, lab)
         eyes = look_through(lab, notebook, base, place / recipe.learner)
+    lab.early.settle()  # whoever was asked before this student answers before it
     lab.model.publish(place / recipe.learner)
     card = read_card(place / recipe.learner)
     facts: Data = {

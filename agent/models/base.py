@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -40,6 +40,15 @@ class Completion:
     model_version: str
 
 
+Heard = Callable[[int, list[Completion]], None]
+"""Told the number of a prompt and its completions as soon as it has them all, in whatever order they come."""
+
+
+def unheard(index: int, completions: list[Completion]) -> None:
+    """Nobody listens."""
+    del index, completions
+
+
 @runtime_checkable
 class LanguageModel(Protocol):
     """The strong model: samples text, scores labels, and gives features."""
@@ -50,7 +59,12 @@ class LanguageModel(Protocol):
     version: str
     """Changes with every publish; each completion records the version that gave it."""
 
-    def sample(self, request: SamplingRequest) -> list[list[Completion]]:
+    @property
+    def answers_aside(self) -> bool:
+        """Whether it samples on a device of its own, so that something else may be done meanwhile."""
+        ...
+
+    def sample(self, request: SamplingRequest, heard: Heard = unheard) -> list[list[Completion]]:
         """``n`` completions for each prompt, in the order of the prompts. Raises ``ModelError``."""
         ...
 

@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
-from askew.agent.models.base import Completion, SamplingRequest
+from askew.agent.models.base import Completion, Heard, SamplingRequest, unheard
 from askew.progress import progress
 
 FEATURE_ROWS = 16
@@ -31,6 +31,9 @@ NUCLEUS = 512
 
 class LocalModel:
     """A causal language model held in memory. ``folder`` is a local folder with safetensors weights."""
+
+    answers_aside = False
+    """It samples in this process."""
 
     def __init__(self, name: str, folder: Path, device: str | None = None) -> None:
         self.name = name
@@ -146,7 +149,7 @@ class LocalModel:
 
     # -- sampling -----------------------------------------------------------------------------------
 
-    def sample(self, request: SamplingRequest) -> list[list[Completion]]:
+    def sample(self, request: SamplingRequest, heard: Heard = unheard) -> list[list[Completion]]:
         """``n`` completions of each prompt. The same request gives the same text on the same machine."""
         generator = torch.Generator().manual_seed(request.seed)
         completions: list[list[Completion]] = [[] for _ in request.prompts]
@@ -157,6 +160,8 @@ class LocalModel:
                 texts = _Decoder(self, request, [request.prompts[index] for index in batch], generator).run()
                 for index, completion in zip(batch, texts, strict=True):
                     completions[index].append(completion)
+                    if len(completions[index]) == request.n:
+                        heard(index, completions[index])
                 advance(len(batch))
         return completions
 

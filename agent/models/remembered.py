@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from askew.agent.models.base import Completion, LanguageModel, SamplingRequest
+from askew.agent.models.base import Completion, Heard, LanguageModel, SamplingRequest, unheard
 from askew.agent.models.samples import Samples
 
 
@@ -24,10 +24,26 @@ class Remembering:
         self._student = ""
         """Digest of the student that was published, if one was."""
 
-    def sample(self, request: SamplingRequest) -> list[list[Completion]]:
+    @property
+    def answers_aside(self) -> bool:
+        """As the model does."""
+        return self._model.answers_aside
+
+    def sample(self, request: SamplingRequest, heard: Heard = unheard) -> list[list[Completion]]:
         """Completions of the request, sampled once."""
         weights = self.fingerprint + self._student
-        return self._samples.completions(weights, request, lambda: self._model.sample(request))
+        fresh = False
+
+        def sample() -> list[list[Completion]]:
+            nonlocal fresh
+            fresh = True
+            return self._model.sample(request, heard)
+
+        completions = self._samples.completions(weights, request, sample)
+        if not fresh:
+            for index, own in enumerate(completions):
+                heard(index, own)
+        return completions
 
     def option_logprobs(self, prompts: Sequence[str], options: Sequence[Sequence[str]]) -> NDArray[np.float64]:
         """As the model has them."""

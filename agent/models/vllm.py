@@ -20,7 +20,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from askew.agent.config import Serving
 from askew.agent.models import wire
-from askew.agent.models.base import Completion, SamplingRequest
+from askew.agent.models.base import Completion, Heard, SamplingRequest, unheard
 from askew.agent.models.engine import find_engine
 from askew.agent.models.server import Address, OwnServer, Server, known_server
 from askew.agent.models.wire import Json, ServerGoneError
@@ -67,6 +67,12 @@ class VllmModel:
         self._published = 0
         self._work: TemporaryDirectory[str] | None = None
 
+    @property
+    def answers_aside(self) -> bool:
+        """Whether the server has a device to itself: it is not ours, or it is on a GPU."""
+        on_cpu = isinstance(self.server, OwnServer) and self.server.engine.on_cpu
+        return not on_cpu if self.options.overlap is None else self.options.overlap
+
     # -- in this process ----------------------------------------------------------------------------
 
     @cached_property
@@ -97,11 +103,11 @@ class VllmModel:
 
     # -- at the server ------------------------------------------------------------------------------
 
-    def sample(self, request: SamplingRequest) -> list[list[Completion]]:
+    def sample(self, request: SamplingRequest, heard: Heard = unheard) -> list[list[Completion]]:
         """``n`` completions of each prompt, in the order of the prompts. Raises ``ModelError``."""
         bodies = [self._sampling_body(request, index) for index in range(len(request.prompts))]
         with progress(f"{self.name} writes", len(bodies) * request.n) as advance:
-            return self._answers(bodies, lambda answer: self._completions(answer, request.n), request.n, advance)
+            return self._answers(bodies, lambda answer: self._completions(answer, request.n), request.n, advance, heard)
 
     def option_logprobs(self, prompts: Sequence[str], options: Sequence[Sequence[str]]) -> NDArray[np.float64]:
         """logprobs_N_K: summed log-probability of each option's tokens after its prompt."""
@@ -237,7 +243,14 @@ class VllmModel:
             body["seed"] = stream_seed(request.seed, "prompt", index) % 2**31
         return body
 
-    def _answers(self, bodies: Sequence[Json], read: Callable[[Json], T], sequences: int, advance: Advance) -> list[T]:
+    def _answers(
+        self,
+        bodies: Sequence[Json],
+        read: Callable[[Json], T],
+        sequences: int,
+        advance: Advance,
+        heard: Callable[[int, T], None] = lambda _, __: None,
+    ) -> list[T]:
         """What ``read`` makes of the answer to each body; survives a server that dies on the way."""
         answers: dict[int, T] = {}
         order = sorted(range(len(bodies)), key=lambda index: bodies[index]["prompt"])
@@ -245,6 +258,7 @@ class VllmModel:
         def arrived(index: int, answer: Json) -> None:
             answers[index] = self._checked(answer, read)
             advance(sequences)
+            heard(index, answers[index])
 
         def unfinished() -> None:
             address = self._connected()

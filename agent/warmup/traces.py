@@ -1,9 +1,10 @@
 """Chains of thought whose steps are true of their case, by construction, and whose verdicts are drawn at random.
 
 A text is a plain sentence with a little of one to three subjects put into it: phrases and edits of the attribute bank,
-and words on subjects that the bank doesn't have. A trace names those subjects, and nothing else. Which option a
-subject speaks for, what the rater says and what is true are coin flips, so no mistake is favoured and no label of any
-task is in it. Nothing that is evaluated is used.
+and words on subjects that the bank doesn't have. A trace names those subjects in the order in which they come, and
+nothing else. Which option a subject speaks for, what the rater says and what is true are coin flips, so no mistake is
+favoured and no label of any task is in it; most traces end before the verdicts, since of a coin flip there is nothing
+to learn. Nothing that is evaluated is used.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import re
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,13 +25,17 @@ from askew.prompts.loader import load_prompt
 from askew.tasks.attributes import ATTRIBUTES, TextAttribute, lexicon
 from askew.tasks.text import LETTERS
 
-MOST_SUBJECTS = 3
+NUMBERS = (0.2, 0.3, 0.5)
+"""How many traces have one, two and three subjects."""
+MOST_SUBJECTS = len(NUMBERS)
+VERDICTS = 0.15
+"""Share of the traces that go on to the verdicts: enough to know the form, which a grammar keeps anyway."""
 PAIRED = 0.5
 """Share of the traces about two options that differ; the others are about one text."""
 HEARD = 0.8
 """How often the rater follows the first step."""
 TEST_EVERY = 5
-"""Every fifth phrase of a subject is kept for the test of what was learned."""
+"""Every fifth phrase of a subject is kept from what is learned."""
 _PLAIN = re.compile(r"[a-z][a-z' ]+")
 
 
@@ -45,11 +51,12 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """One chain: the prompt, its continuation, and the subjects that are truly there."""
+    """One chain: the prompt, its continuation, the subjects that are truly there, and the verdict that was drawn."""
 
     prompt: str
     text: str
     subjects: frozenset[str]
+    truth: str
 
 
 @cache
@@ -78,16 +85,24 @@ def _claim(attribute: TextAttribute) -> str:
     return re.sub(r"[^a-zA-Z0-9',. !?-]", "", claim).strip()
 
 
-def make_traces(n: int, rng: np.random.Generator, *, test: bool = False) -> list[Trace]:
-    """``n`` traces; those of the ``test`` have carriers that the others don't, and phrases kept from them."""
-    return [_pair(rng, test) if rng.random() < PAIRED else _single(rng, test) for _ in range(n)]
+class Made(StrEnum):
+    """What traces are for: to learn from, to test on other cases, or to test on other cases and other words."""
+
+    TO_LEARN = "to learn"
+    OTHER_CASES = "other cases"
+    OTHER_WORDS = "other words"
 
 
-def _single(rng: np.random.Generator, test: bool) -> Trace:
+def make_traces(n: int, rng: np.random.Generator, made: Made = Made.TO_LEARN) -> list[Trace]:
+    """``n`` traces. Those of a test have sentences, and if wanted phrases for a subject, that no other trace has."""
+    return [_pair(rng, made) if rng.random() < PAIRED else _single(rng, made) for _ in range(n)]
+
+
+def _single(rng: np.random.Generator, made: Made) -> Trace:
     question, *options = _one(rng, carriers()["questions"])
     noun = str(_one(rng, carriers()["nouns"]))
     chosen = _draw(rng)
-    text, put = _with(_carrier(rng, test), chosen, rng, test)
+    text, put = _with(_carrier(rng, made), chosen, rng, made)
     steps = [f"{s.name}: the {noun} {s.claim} -> " for s in put]
     prompt = load_prompt(SHORT_PROMPT).render(
         noun=noun, question=question, choices=", ".join(options), text=text, shown=""
@@ -95,22 +110,21 @@ def _single(rng: np.random.Generator, test: bool) -> Trace:
     return _trace(prompt, steps, options, put, rng)
 
 
-def _pair(rng: np.random.Generator, test: bool) -> Trace:
+def _pair(rng: np.random.Generator, made: Made) -> Trace:
     chosen = _draw(rng)
     sides = rng.integers(2, size=len(chosen))
-    carrier = _carrier(rng, test), _carrier(rng, test)
-    made = [
-        _with(carrier[k], [s for s, side in zip(chosen, sides, strict=True) if side == k], rng, test) for k in (0, 1)
+    carrier = _carrier(rng, made), _carrier(rng, made)
+    sides_put = [
+        _with(carrier[k], [s for s, side in zip(chosen, sides, strict=True) if side == k], rng, made) for k in (0, 1)
     ]
-    put = [(s, k) for k in (0, 1) for s in made[k][1]]
-    put = [put[int(i)] for i in rng.permutation(len(put))]
+    put = [(s, k) for k in (0, 1) for s in sides_put[k][1]]
     steps = [f"{s.name}: {LETTERS[k]} {s.claim} -> " for s, k in put]
     prompt = load_prompt(SHORT_PROMPT).render(
         noun="text",
         question=_one(rng, carriers()["pair_questions"]),
         choices="A, B",
-        text=_carrier(rng, test),
-        shown=f"\nA: {made[0][0]}\nB: {made[1][0]}",
+        text=_one(rng, carriers()["about"]),
+        shown=f"\nA: {sides_put[0][0]}\nB: {sides_put[1][0]}",
     )
     return _trace(prompt, steps, ["A", "B"], [s for s, _ in put], rng)
 
@@ -120,28 +134,39 @@ def _trace(prompt: str, steps: list[str], options: list[str], put: list[Subject]
     favoured = [int(k) for k in rng.integers(len(options), size=len(steps))]
     rater = favoured[0] if favoured and rng.random() < HEARD else int(rng.integers(len(options)))
     lines = [step + options[k] for step, k in zip(steps, favoured, strict=True)]
-    verdicts = f"Rater: {options[rater]}\nTruth: {options[int(rng.integers(len(options)))]}"
-    return Trace(prompt, " " + "\n- ".join(lines) + "\n" + verdicts, frozenset(s.name for s in put))
+    truth = options[int(rng.integers(len(options)))]
+    verdicts = f" {options[rater]}\nTruth: {truth}" if rng.random() < VERDICTS else ""
+    text = " " + "\n- ".join(lines) + "\nRater:" + verdicts
+    return Trace(prompt, text, frozenset(s.name for s in put), truth)
 
 
 def _draw(rng: np.random.Generator) -> list[Subject]:
     known = subjects()
-    return [known[int(i)] for i in rng.permutation(len(known))[: int(rng.integers(1, MOST_SUBJECTS + 1))]]
+    number = 1 + int(rng.choice(MOST_SUBJECTS, p=NUMBERS))
+    return [known[int(i)] for i in rng.permutation(len(known))[:number]]
 
 
-def _with(text: str, chosen: list[Subject], rng: np.random.Generator, test: bool) -> tuple[str, list[Subject]]:
-    """The text with the subjects put into it, and those that could be."""
-    put = []
+def _with(text: str, chosen: list[Subject], rng: np.random.Generator, made: Made) -> tuple[str, list[Subject]]:
+    """The text with the subjects put into it, and those that could be: as they come, then what the whole text has."""
+    said: dict[str, Subject] = {}
+    whole = []
     for subject in chosen:
         if subject.edit is not None:
-            changed = subject.edit(text)
-        else:
-            kept = [p for i, p in enumerate(subject.phrases) if (i % TEST_EVERY == TEST_EVERY - 1) == test]
-            changed = _worded(text, str(_one(rng, kept or subject.phrases)), rng)
+            continue
+        kept = [
+            p for i, p in enumerate(subject.phrases) if (i % TEST_EVERY == TEST_EVERY - 1) == (made is Made.OTHER_WORDS)
+        ]
+        phrase = str(_one(rng, kept or subject.phrases))
+        text = _worded(text, phrase, rng)
+        said[phrase.lower()] = subject
+    for subject in chosen:
+        changed = subject.edit(text) if subject.edit is not None else None
         if changed is not None:
             text = changed
-            put.append(subject)
-    return text, put
+            whole.append(subject)
+    lowered = text.lower()
+    ordered = sorted(said, key=lowered.find)
+    return text, [said[phrase] for phrase in ordered] + sorted(whole, key=lambda subject: subject.name)
 
 
 def _worded(text: str, phrase: str, rng: np.random.Generator) -> str:
@@ -157,9 +182,9 @@ def _worded(text: str, phrase: str, rng: np.random.Generator) -> str:
     return str(ways[int(rng.integers(len(ways)))])
 
 
-def _carrier(rng: np.random.Generator, test: bool) -> str:
+def _carrier(rng: np.random.Generator, made: Made) -> str:
     material = carriers()
-    if test:
+    if made is not Made.TO_LEARN:
         sentence = str(_one(rng, material["held_out"]))
     else:
         sentence = " ".join(str(_one(rng, material[part])) for part in ("who", "does", "where"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -12,19 +12,22 @@ from askew.agent.learners.examples import Passage
 from askew.agent.learners.finetune import finetune_texts
 from askew.agent.learners.recipe import Recipe
 from askew.agent.models.base import LanguageModel, SamplingRequest
-from askew.agent.warmup.traces import Trace, make_traces
+from askew.agent.warmup.traces import Made, Trace, make_traces
 from askew.seeds import stream
 
-TRACES, TEST_TRACES = 1600, 200
+TRACES, TEST_TRACES = 1600, 100
 TEMPERATURES = (0.0, 0.7, 1.0)
 QUALITY = "quality.json"
-RECIPE = Recipe(learner="lora", r=8, learning_rate=2e-3, epochs=1, batch=16, warm_up=0.05)
+RECIPE = Recipe(learner="lora", r=16, learning_rate=1.5e-3, epochs=1, batch=8, warm_up=0.05)
 
 
 @dataclass(frozen=True, slots=True)
 class Quality:
     """How well steps are grounded: of the subjects named, how many are there; of those there, how many are named."""
 
+    on: str
+    """Cases with other sentences, or with other words for the subjects as well."""
+    temperature: float
     precision: float
     recall: float
     malformed: float
@@ -40,12 +43,12 @@ def warm_up(base: Path, folder: Path, traces: int = TRACES, seed: int = 0, recip
     finetune_texts(base, passages, recipe.model_copy(update={"seed": seed}), name=base.name).save(folder)
 
 
-def test_traces(n: int = TEST_TRACES, seed: int = 0) -> list[Trace]:
-    """Cases to measure on: other sentences, and phrases that the traces don't have."""
-    return make_traces(n, stream(seed, "warm-up", "test"), test=True)
+def test_traces(made: Made = Made.OTHER_CASES, n: int = TEST_TRACES, seed: int = 0) -> list[Trace]:
+    """Cases to measure on, with other sentences than those that are learned from."""
+    return make_traces(n, stream(seed, "warm-up", made.value), made)
 
 
-def measure(model: LanguageModel, traces: Sequence[Trace], temperature: float, seed: int = 0) -> Quality:
+def measure(model: LanguageModel, traces: Sequence[Trace], made: Made, temperature: float, seed: int = 0) -> Quality:
     """One chain for each trace, compared with what is truly in its case."""
     named = there = right = malformed = agreed = 0
     for names in sorted({_names(trace) for trace in traces}):
@@ -65,14 +68,15 @@ def measure(model: LanguageModel, traces: Sequence[Trace], temperature: float, s
             named += len(said)
             there += len(trace.subjects)
             right += len(said & trace.subjects)
-            agreed += chain.true_label is not None and names[chain.true_label] == trace.text.rsplit("Truth: ", 1)[1]
-    n = len(traces)
+            agreed += chain.true_label is not None and names[chain.true_label] == trace.truth
     return Quality(
+        on=made.value,
+        temperature=temperature,
+        cases=len(traces),
         precision=round(right / max(1, named), 4),
         recall=round(right / max(1, there), 4),
-        malformed=round(malformed / n, 4),
-        truth_agreement=round(agreed / n, 4),
-        cases=n,
+        malformed=round(malformed / len(traces), 4),
+        truth_agreement=round(agreed / len(traces), 4),
     )
 
 
@@ -82,7 +86,7 @@ def _names(trace: Trace) -> tuple[str, ...]:
     return tuple(choices.removeprefix("Choices: ").split(", "))
 
 
-def write_quality(folder: Path, quality: Mapping[float, Quality]) -> None:
-    """Leave what was measured, by temperature, beside the adapter."""
-    data = {f"{temperature:g}": asdict(one) for temperature, one in quality.items()}
+def write_quality(folder: Path, quality: Sequence[Quality]) -> None:
+    """Leave what was measured beside the adapter."""
+    data = [asdict(one) for one in quality]
     (folder / QUALITY).write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")

@@ -16,6 +16,7 @@ CONTROLS = {
     "no-generated": ("scientific, but only cases of the pool: none written, none edited", Controls(generates=False)),
     "no-mistakes": ("scientific, but answers count at face value", Controls(mistakes=False)),
     "no-chains": ("scientific, but every attribute of the bank is a hypothesis set", Controls(chains=False)),
+    "no-bank": ("scientific, but only chains and surprises propose hypothesis sets", Controls(bank=False)),
     "no-warm-up": ("scientific, but chains are sampled by prompts alone", Controls(warm=False)),
     "no-clusters": ("scientific, but every claim is its own hypothesis", Controls(clusters=False)),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from askew.agent.lab import Lab
 from askew.agent.learners.saving import read_card
 from askew.agent.learners.student import due
 from askew.agent.loop import scientific
+from askew.agent.models.base import Completion, Heard, SamplingRequest, unheard
 from askew.agent.models.local import LocalModel
 from askew.agent.representation import Representation
 from askew.errors import RunError
@@ -29,7 +31,7 @@ def llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_llama(tmp_path_factory.mktemp("llama"))
 
 
-def run(cases: Path, llama: Path, folder: Path, **more: object) -> Lab:
+def run(cases: Path, llama: Path, folder: Path, model: ScriptedModel | None = None, **more: object) -> Lab:
     chosen = Settings(
         task=str(cases), supervisor="test", student=str(llama), budget=40, rounds=3, chains=12, written=4,
         written_first=8,
@@ -40,8 +42,8 @@ def run(cases: Path, llama: Path, folder: Path, **more: object) -> Lab:
     representation = Representation(task, LocalModel("tiny", llama), folder.parent / "cache")
     with Journal(folder) as journal:
         lab = Lab(
-            settings=chosen, task=task, supervisor=Rater(), model=ScriptedModel(), representation=representation,
-            embed=embed, journal=journal, folder=folder,
+            settings=chosen, task=task, supervisor=Rater(), model=model or ScriptedModel(),
+            representation=representation, embed=embed, journal=journal, folder=folder,
         )  # fmt: skip
         scientific(lab)
     return lab
@@ -71,6 +73,33 @@ def test_the_student_is_retrained_and_published(
     predictions = [event.data for event in read_events(tmp_path / "run") if event.kind == "prediction"]
     assert all(np.allclose(np.sum(p["truth"], axis=1), 1, atol=1e-4) for p in predictions)
     assert all(np.allclose(np.sum(p["weak"], axis=1), 1, atol=1e-4) for p in predictions)
+
+
+class ElsewhereModel(ScriptedModel):
+    """Answers from another device, and notes which chains were written while a student was being trained."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(answers_aside=True)
+        self.folder = folder
+        self.early: list[bool] = []
+
+    def sample(self, request: SamplingRequest, heard: Heard = unheard) -> list[list[Completion]]:
+        if request.grammar is not None:
+            self.early.append(threading.current_thread() is not threading.main_thread())
+        return super().sample(request, heard)
+
+
+def test_where_the_student_answers_elsewhere_chains_are_written_while_it_is_retrained(
+    cases_file: Callable[..., Path], llama: Path, tmp_path: Path
+) -> None:
+    path, model = cases_file(), ElsewhereModel(tmp_path / "run")
+    run(path, llama, tmp_path / "run", model=model)
+    assert model.early == [False, False, True]
+    chains = [event for event in read_events(tmp_path / "run") if event.kind == "chain"]
+    # What asks one student is answered by it, also when the next one is published meanwhile.
+    assert {chain.data["model_version"] for chain in chains if chain.round == 3} == {"scripted@0"}
+    assert model.version != "scripted@0"
+    run(path, llama, tmp_path / "run", model=ElsewhereModel(tmp_path / "run"))  # resumed: the log is complete
 
 
 def test_a_run_with_retraining_resumes_to_the_same_log(

@@ -13,11 +13,12 @@ from askew.agent.config import Settings
 from askew.agent.hypothesise import LONGEST_CLAIM, read_chain
 from askew.agent.models.base import Completion, SamplingRequest
 from askew.agent.reasoner import adapter_of
-from askew.agent.warmup.traces import make_traces, subjects
+from askew.agent.warmup.traces import Made, make_traces, subjects
 from askew.agent.warmup.train import measure
 from askew.errors import InputError
 
 TRACES = make_traces(400, np.random.default_rng(0))
+WHOLE = [trace for trace in TRACES if "Truth: " in trace.text]
 
 
 def options_of(prompt: str) -> list[str]:
@@ -27,14 +28,13 @@ def options_of(prompt: str) -> list[str]:
 def test_every_trace_is_a_chain_that_names_what_is_there_and_nothing_else() -> None:
     for trace in TRACES:
         chain = read_chain(Completion(trace.text, 1, True, ""), "", options_of(trace.prompt), "", "")
-        if trace.subjects:
-            assert chain.malformed is None
+        assert (chain.malformed is None) == (trace in WHOLE)
         assert {step.subject for step in chain.steps} == trace.subjects
         assert all(len(step.claim) <= LONGEST_CLAIM for step in chain.steps)
 
 
 def test_verdicts_are_drawn_at_random() -> None:
-    firsts = [trace.text.rsplit("Truth: ", 1)[1] == options_of(trace.prompt)[0] for trace in TRACES]
+    firsts = [trace.truth == options_of(trace.prompt)[0] for trace in TRACES]
     assert 0.4 < np.mean(firsts) < 0.6
 
 
@@ -46,8 +46,11 @@ def test_many_subjects_beyond_the_attribute_bank() -> None:
 
 def test_the_same_seed_gives_the_same_traces_and_the_test_has_its_own_sentences() -> None:
     assert make_traces(400, np.random.default_rng(0)) == TRACES
-    test = make_traces(50, np.random.default_rng(0), test=True)
+    test = make_traces(50, np.random.default_rng(0), Made.OTHER_CASES)
     assert not any("ferryman" in trace.prompt or "watchmaker" in trace.prompt for trace in TRACES)
+    assert not any(
+        "sailor" in trace.prompt.lower() for trace in make_traces(50, np.random.default_rng(0), Made.OTHER_WORDS)
+    )
     assert any("ferryman" in trace.prompt or "watchmaker" in trace.prompt for trace in test)
 
 
@@ -60,9 +63,9 @@ class Oracle(ScriptedModel):
 
 
 def test_a_perfect_reasoner_scores_one_and_a_careless_one_does_not() -> None:
-    perfect = measure(Oracle(), TRACES[:40], 0.0)
+    perfect = measure(Oracle(), WHOLE[:40], Made.TO_LEARN, 0.0)
     assert (perfect.precision, perfect.recall, perfect.truth_agreement) == (1.0, 1.0, 1.0)
-    careless = measure(ScriptedModel(), TRACES[:40], 0.0)
+    careless = measure(ScriptedModel(), WHOLE[:40], Made.TO_LEARN, 0.0)
     assert careless.recall < 0.2
 
 
