@@ -27,12 +27,13 @@ SETS_A_ROUND = 6
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A case that could be asked, and where it comes from."""
+    """A case that could be asked, and where it comes from; ``about`` is the set that an edit was made for."""
 
     case: Case
     source: str
     intended: int | None = None
     parent: str | None = None
+    about: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +115,11 @@ def choose(
     leading = [p for p in priorities if p.resolvable][:SETS_A_ROUND]
     share = int(SET_SHARE * size / len(leading)) if leading else 0
     for priority in leading:
+        # An edit for another set leaves this one's subject as it is in the parent, whose truth it shares: nothing new.
+        mine_C = np.array([candidate.about in (None, priority.set_id) for candidate in candidates])
         eig_C = eig_by_set[priority.set_id]
         batch = infogain.joint_batch(
-            beliefs[priority.set_id].p_H, outlook.q_by_set[priority.set_id], share, eig_C * free_C, rng
+            beliefs[priority.set_id].p_H, outlook.q_by_set[priority.set_id], share, eig_C * free_C * mine_C, rng
         )
         for index in batch.indices:
             free_C[index] = False

@@ -36,6 +36,7 @@ from askew.agent.record import cluster_data, experiment_data, log_beliefs, note_
 from askew.agent.sets import (
     LARGEST_NUMBER_OF_SETS,
     Proposal,
+    correlation,
     duplicate_of,
     enumerated,
     from_cluster,
@@ -166,6 +167,8 @@ def form_sets(lab: Lab, notebook: Notebook, proposed: Sequence[Proposal], limite
     journal = lab.journal
     before = list(notebook.sets)
     pool = lab.task.split(Split.POOL)
+    believed_N_K = notebook.unasked_truth(pool)
+    believed_N_K = believed_N_K - believed_N_K.mean(axis=0)
     effect_of = {s.id: notebook.grounder.effects([s.grounding], pool)[:, :, 0] for s in notebook.sets}
     for proposal in proposed:
         effect_N_K = notebook.grounder.effects([proposal.grounding], pool)[:, :, 0]
@@ -181,7 +184,12 @@ def form_sets(lab: Lab, notebook: Notebook, proposed: Sequence[Proposal], limite
         if limited and len(notebook.sets) >= LARGEST_NUMBER_OF_SETS and not make_room(lab, notebook):
             break
         born = len(journal.events("hypothesis-born"))
-        new = make_set(proposal, born_sets(lab) + 1 if born else 1, lab.task)
+        new = make_set(
+            proposal,
+            born_sets(lab) + 1 if born else 1,
+            lab.task,
+            correlation(effect_N_K - effect_N_K.mean(axis=0), believed_N_K),
+        )
         notebook.sets.append(new)
         effect_of[new.id] = effect_N_K
         note_birth(lab, new)
@@ -249,9 +257,9 @@ def look_ahead(lab: Lab, notebook: Notebook, controls: Controls, seen: set[str])
 def edits(notebook: Notebook, lab: Lab, seen: set[str]) -> list[Candidate]:
     """Minimal edits, for every set, of cases that were answered already: one label buys a pair."""
     parents = [case for case in notebook.answered() if case.split is not Split.WRITTEN][-EDITED_PARENTS:]
-    made = [w for s in notebook.sets for w in edits_for(lab.task, s.grounding, parents, seen)]
-    notebook.origins |= {w.case.id: notebook.asked[w.parent].case for w in made if w.parent is not None}
-    return [Candidate(w.case, "edited", parent=w.parent) for w in made]
+    made = [(s.id, w) for s in notebook.sets for w in edits_for(lab.task, s.grounding, parents, seen)]
+    notebook.origins |= {w.case.id: notebook.asked[w.parent].case for _, w in made if w.parent is not None}
+    return [Candidate(w.case, "edited", parent=w.parent, about=set_id) for set_id, w in made]
 
 
 def design(

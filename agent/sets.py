@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ SUPPORT = {Kind.LIKED: 4.0, Kind.BETTER: 0.5, Kind.MISLED: 1.0}
 """Votes that every alternative of a kind starts with: most of what sways a rater doesn't make it truer."""
 SUPPORT_OF_MANNERS = {Kind.LIKED: 0.5, Kind.BETTER: 4.0, Kind.MISLED: 0.5}
 """The same where the manner is what is judged."""
+KNOWN = 60.0
+"""Votes that a subject gets for making an option better where it is all that the student judges by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,15 +135,19 @@ def _scores(residual_L_K: Array, predicted_L_K: Array, effects_L_K_A: Array, *, 
     return z_A
 
 
-def make_set(proposal: Proposal, number: int, task: Task) -> HypothesisSet:
-    """The proposal as a set: all ways in which its subject may matter, however few speak for some of them."""
+def make_set(proposal: Proposal, number: int, task: Task, known: float = 0.0) -> HypothesisSet:
+    """The proposal as a set: all ways in which its subject may matter, however few speak for some of them.
+
+    ``known`` is how far the subject goes with what the student holds to be true, -1 to 1: what it judges by itself is
+    more likely to make an option better than to be merely liked.
+    """
     support = SUPPORT_OF_MANNERS if task.manner_matters else SUPPORT
+    votes = {**dict.fromkeys(itertools.product((1, -1), Kind), 0.0), **proposal.votes}
+    votes[1 if known > 0 else -1, Kind.BETTER] += KNOWN * known**2
     # Only where the text as a whole is judged can something in it mislead about the case.
     misleading = () if task.options_vary else ((1, Kind.MISLED),)
     ways = [*((direction, kind) for kind in (Kind.LIKED, Kind.BETTER) for direction in (1, -1)), *misleading]
-    chances = priors(
-        [support[kind] + proposal.votes.get((direction, kind), 0) for direction, kind in ways], proposal.matters
-    )
+    chances = priors([support[kind] + votes[direction, kind] for direction, kind in ways], proposal.matters)
     set_id = f"S{number}"
     hypotheses = tuple(
         Hypothesis(
@@ -171,13 +178,14 @@ def statement(subject: str, grounding: Grounding, direction: int, kind: Kind, ta
     return f"the supervisor leans to {favoured}, which makes it no truer"
 
 
+def correlation(first_N_K: Array, second_N_K: Array) -> float:
+    """How far two arrays, centred over the options, go together over N cases, -1 to 1; 0 where one never varies."""
+    first, second = first_N_K.ravel(), second_N_K.ravel()
+    size = float(np.linalg.norm(first) * np.linalg.norm(second))
+    return float(first @ second) / size if size > 0 else 0.0
+
+
 def duplicate_of(effect_N_K: Array, others: Sequence[Array]) -> int | None:
     """Index of the effect (each an array of shape N, K) that no query could separate from this one, or ``None``."""
-    first = effect_N_K.ravel()
-    for index, other_N_K in enumerate(others):
-        second = other_N_K.ravel()
-        # Effects are centred over the options, so their products are covariances; a constant one is like no other.
-        size = float(np.linalg.norm(first) * np.linalg.norm(second))
-        if size > 0 and abs(float(first @ second)) > SAME_BEHAVIOUR * size:
-            return index
-    return None
+    alike = (abs(correlation(effect_N_K, other_N_K)) > SAME_BEHAVIOUR for other_N_K in others)
+    return next((index for index, same in enumerate(alike) if same), None)
