@@ -55,12 +55,6 @@ class Theory:
         p_N_Y_K: Array = softmax(_scores(self.weak.theta_D, effects_N_K_S, habits_N_K_J), axis=2)
         return p_N_Y_K
 
-    def weak_of(self, truth_N_K: Array, effects_N_K_S: Array, habits_N_K_J: Array) -> Array:
-        """p_N_K: the prediction of the supervisor's answer, the truth marginalised."""
-        weak_N_Y_K = self.weak_given_truth(effects_N_K_S, habits_N_K_J)
-        p_N_K: Array = np.einsum("ny,nyk->nk", truth_N_K, weak_N_Y_K)
-        return p_N_K
-
 
 def fit_theory(answers: Answers, liked_S: Array, habits_J: Array) -> Theory:
     """Weigh competence, likings and habits by expectation-maximisation over the hidden truths.

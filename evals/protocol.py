@@ -36,6 +36,8 @@ from askew.tasks.load import load_task
 from askew.tasks.splits import fingerprint
 
 TWINS = "twins"
+STUDENT = "student"
+"""Where a run keeps what its student learned."""
 VLLM = "vllm"
 """Where a server of a run's own writes its log."""
 SMALLEST_FREE_SPACE = 50_000_000
@@ -307,7 +309,9 @@ def check_space(folder: Path) -> None:
 def run_folders(folder: Path) -> list[Path]:
     """The run folder itself and those of its twins; or all run folders below a folder that is none itself."""
     if folder.is_dir() and not (folder / CONFIG).is_file():
-        return sorted(path.parent for path in folder.rglob(CONFIG)) or [folder]
+        # A model's weights come with a config.json of their own, and a run keeps some.
+        found = [path.parent for path in folder.rglob(CONFIG) if STUDENT not in path.relative_to(folder).parts]
+        return sorted(found) or [folder]
     return [folder, *sorted(path for path in (folder / TWINS).glob("*") if (path / CONFIG).is_file())]
 
 

@@ -12,6 +12,7 @@ from askew.agent.config import Settings
 from askew.errors import InputError
 from askew.evals.compare import compare
 from askew.evals.grade import GradedRun
+from askew.evals.protocol import run_folders
 from askew.evals.published import published
 
 N = 400
@@ -113,3 +114,10 @@ def test_mistakes_that_several_runs_believe_in_come_first() -> None:
     found = compare([*made, *runs({"weak": 0.7, "ceiling": 0.9})])["mistakes"]["scientific"]
     assert found[0] == {"statement": "likes length", "runs": 5, "of": 5, "posterior": 0.9}
     assert found[1]["runs"] == 1
+
+
+def test_weights_that_a_run_keeps_are_no_run(tmp_path: Path) -> None:
+    for place in ("seed-0", "seed-1", "seed-1/student/round-2/weights"):
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place / "config.json").write_text("{}", encoding="utf-8")
+    assert run_folders(tmp_path) == [tmp_path / "seed-0", tmp_path / "seed-1"]
