@@ -191,7 +191,13 @@ class Notebook:
         return np.array([getattr(self.mattering.get(s.id, Mattering()), what) for s in self.sets])
 
     def _better(self, cases: Sequence[Case]) -> Array:
-        """better_N_K: log-odds of the truth that the hypothesis sets add."""
+        """better_N_K: log-odds of the truth that the hypothesis sets add.
+
+        Nothing where options are classes: what makes one of them right is in the answers, and so in the leaning, which
+        the student hears already. Heard twice it did harm (LOG.md).
+        """
+        if not self.representation.task.options_vary:
+            return np.zeros((len(cases), self.representation.task.n_options))
         originals = [self.origin(case) for case in cases]
         better_N_K: Array = self.grounder.effects(self.groundings, originals) @ self._amounts("better")
         return better_N_K
