@@ -84,6 +84,5 @@ def test_a_mistake_planted_in_a_whole_run_is_found(
         )  # fmt: skip
     graded = recovery(folder, load_task, embed)
     assert graded is not None
-    print([(f.statement, f.posterior, f.agreement) for f in graded.found[:6]], graded.planted)
     assert graded.hit(1)
     assert summary([graded])[0]["top1"] == 1.0
