@@ -19,7 +19,7 @@ class Controls:
     mistakes: bool = True
     """Whether there is a mistake theory; without it answers count at their face value and there are no sets."""
     chains: bool = True
-    """Whether chains of thought propose the sets; without them there is one for every attribute of the bank."""
+    """Whether chains of thought propose the sets; without them the bank and surprises do."""
     bank: bool = True
     """Whether every attribute of the bank is tried beside what chains propose."""
     warm: bool = True

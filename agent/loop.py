@@ -183,10 +183,9 @@ def form_sets(lab: Lab, notebook: Notebook, proposed: Sequence[Proposal], limite
             continue
         if limited and len(notebook.sets) >= LARGEST_NUMBER_OF_SETS and not make_room(lab, notebook):
             break
-        born = len(journal.events("hypothesis-born"))
         new = make_set(
             proposal,
-            born_sets(lab) + 1 if born else 1,
+            born_sets(lab) + 1,
             lab.task,
             correlation(effect_N_K - effect_N_K.mean(axis=0), believed_N_K),
         )

@@ -78,9 +78,8 @@ def test_the_student_is_retrained_and_published(
 class ElsewhereModel(ScriptedModel):
     """Answers from another device, and notes which chains were written while a student was being trained."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self) -> None:
         super().__init__(answers_aside=True)
-        self.folder = folder
         self.early: list[bool] = []
 
     def sample(self, request: SamplingRequest, heard: Heard = unheard) -> list[list[Completion]]:
@@ -92,14 +91,14 @@ class ElsewhereModel(ScriptedModel):
 def test_where_the_student_answers_elsewhere_chains_are_written_while_it_is_retrained(
     cases_file: Callable[..., Path], llama: Path, tmp_path: Path
 ) -> None:
-    path, model = cases_file(), ElsewhereModel(tmp_path / "run")
+    path, model = cases_file(), ElsewhereModel()
     run(path, llama, tmp_path / "run", model=model)
     assert model.early == [False, False, True]
     chains = [event for event in read_events(tmp_path / "run") if event.kind == "chain"]
     # What asks one student is answered by it, also when the next one is published meanwhile.
     assert {chain.data["model_version"] for chain in chains if chain.round == 3} == {"scripted@0"}
     assert model.version != "scripted@0"
-    run(path, llama, tmp_path / "run", model=ElsewhereModel(tmp_path / "run"))  # resumed: the log is complete
+    run(path, llama, tmp_path / "run", model=ElsewhereModel())  # resumed: the log is complete
 
 
 def test_a_run_with_retraining_resumes_to_the_same_log(
