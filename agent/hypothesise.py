@@ -130,13 +130,17 @@ def option_names(task: Task, case: Case) -> tuple[str, ...]:
 
 
 def chain_grammar(names: Sequence[str]) -> str:
-    """A grammar (llguidance's Lark dialect) of one to three steps and the two verdicts."""
+    """A grammar (llguidance's Lark dialect) of one to three steps and the two verdicts.
+
+    The arrow is part of the claim: a blank and a hyphen may stand in a claim too, and a lexer that never goes back
+    would take them for more of it and let no claim end before its greatest length.
+    """
     options = " | ".join(f'"{name.replace(chr(92), "").replace(chr(34), "")}"' for name in names)
     return f"""start: " " step ("- " step){{0,2}} "Rater: " option "\\nTruth: " option
-step: SUBJECT ": " CLAIM " -> " option "\\n"
+step: SUBJECT ": " CLAIM option "\\n"
 option: {options}
-SUBJECT: /[a-z][a-z' -]{{2,28}}[a-z]/
-CLAIM: /[a-zA-Z][a-zA-Z0-9',. !?-]{{3,60}}[a-zA-Z.!?]/
+SUBJECT: /[a-z][a-z' -]{{0,28}}[a-z]/
+CLAIM: /[a-zA-Z][a-zA-Z0-9',. !?-]{{3,60}}[a-zA-Z.!?] -> /
 """
 
 

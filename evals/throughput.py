@@ -1,7 +1,8 @@
 """``askew bench throughput``: tokens a second of the agent's own requests, against vLLM's offline engine on the same.
 
 The agent's own code asks (chains of thought under their grammar, cases written for a label) and every request is
-kept as it was sent; then the offline engine, and on demand the in-process backend, get the very same requests.
+kept as it was sent; then the offline engine, and on demand the in-process backend and transformers' ``generate``, get
+the very same requests.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ from askew.tasks.load import load_task
 
 KINDS = ("chains", "cases", "chains again")
 """What the agent asks for, in order: chains under their grammar, cases for a label, and the same chains once more."""
-RIVALS = ("offline", "local", "no-prefix-cache")
+RIVALS = ("offline", "local", "generate", "no-prefix-cache")
+GENERATED_ROWS = 12
+"""Sequences that ``generate`` continues at once."""
 CHAINS, CHAINS_PER_CASE, WRITTEN, SEED = 48, 6, 160, 0
 
 
@@ -80,8 +83,9 @@ class Timed:
 def measure(options: Serving, rivals: Sequence[str], say: Callable[[str], None]) -> dict[str, Any]:
     """Rates of the agent and of ``rivals`` on the same requests, one after the other.
 
-    Rivals: ``offline`` (vLLM without a server), ``local`` (the in-process backend), ``no-prefix-cache`` (the agent
-    again, the server without its prefix cache). Raises ``InputError`` without vLLM, ``ModelError`` when it fails.
+    Rivals: ``offline`` (vLLM without a server), ``local`` (the in-process backend), ``generate`` (transformers' own,
+    with no grammar and no beginnings computed once), ``no-prefix-cache`` (the agent again, the server without its
+    prefix cache). Raises ``InputError`` without vLLM, ``ModelError`` when it fails.
     """
     settings = Settings()
     engine, folder = find_engine(options), model_folder(settings.student)
@@ -99,6 +103,9 @@ def measure(options: Serving, rivals: Sequence[str], say: Callable[[str], None])
     if "local" in rivals:
         say("the in-process backend")
         tallies["local"] = local_work(LocalModel(settings.student, folder), asked.requests)
+    if "generate" in rivals:
+        say("transformers' generate")
+        tallies["generate"] = generate_work(LocalModel(settings.student, folder), asked.requests)
     return _summary(tallies, engine)
 
 
@@ -177,6 +184,28 @@ def local_work(model: LocalModel, requests: Sequence[SamplingRequest]) -> Tally:
     for request in requests:
         timed.sample(request)
     return timed.tally
+
+
+def generate_work(model: LocalModel, requests: Sequence[SamplingRequest]) -> Tally:
+    """The same requests through transformers' ``generate``."""
+    tally = Tally()
+    tokenizer = AutoTokenizer.from_pretrained(model.folder, padding_side="left")
+    tokenizer.pad_token = tokenizer.eos_token
+    for request in requests:
+        start = time.perf_counter()
+        prompts = [prompt for prompt in request.prompts for _ in range(request.n)]
+        tokens = 0
+        for first in range(0, len(prompts), GENERATED_ROWS):
+            batch = tokenizer(prompts[first : first + GENERATED_ROWS], return_tensors="pt", padding=True)
+            ids_B_T = model.network.generate(
+                **batch.to(model.network.device), do_sample=True, temperature=request.temperature, top_p=request.top_p,
+                max_new_tokens=request.max_tokens, pad_token_id=tokenizer.pad_token_id,
+                stop_strings=list(request.stop) or None, tokenizer=tokenizer,
+            )  # fmt: skip
+            tokens += int((ids_B_T[:, batch["input_ids"].shape[1] :] != tokenizer.pad_token_id).sum())
+        tally.seconds.append(time.perf_counter() - start)
+        tally.tokens.append(tokens)
+    return tally
 
 
 def sent(tokens: Callable[[str], list[int]], request: SamplingRequest) -> dict[str, Any]:

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from askew.agent.models.vectors import VectorCache
 
-ROWS = 32
+ROWS = 16
 """Texts in one forward pass: always as many, so that a text's arithmetic never depends on its neighbours."""
-LENGTH_BUCKET = 16
+LENGTH_BUCKET = 4
+"""Subjects of chains are a few tokens long: most of a longer bucket would be padding."""
 MAX_TOKENS = 256
 """Longer texts are cut, as in the model's training."""
 

@@ -22,8 +22,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 from askew.agent.models.base import Completion, Heard, SamplingRequest, unheard
 from askew.progress import progress
 
-FEATURE_ROWS = 16
-LENGTH_BUCKET = 16
+FEATURE_ROWS = 8
+LENGTH_BUCKET = 8
+"""One fixed shape for each length: no larger, so that little of a batch is padding."""
 DECODE_ROWS = 64
 NUCLEUS = 512
 """Tokens among which top-p sampling chooses."""

@@ -1,10 +1,10 @@
 """Chains of thought whose steps are true of their case, by construction, and whose verdicts are drawn at random.
 
 A text is a plain sentence with a little of one to three subjects put into it: phrases and edits of the attribute bank,
-and words on subjects that the bank doesn't have. A trace names those subjects in the order in which they come, and
-nothing else. Which option a subject speaks for, what the rater says and what is true are coin flips, so no mistake is
-favoured and no label of any task is in it; most traces end before the verdicts, since of a coin flip there is nothing
-to learn. Nothing that is evaluated is used.
+and words on subjects that the bank doesn't have. A trace names what the text has more of than the plain sentence had,
+as the bank measures it and in the order in which it comes, and nothing else. Which option a subject speaks for, what
+the rater says and what is true are coin flips, so no mistake is favoured and no label of any task is in it; most traces
+end before the verdicts, since of a coin flip there is nothing to learn. Nothing that is evaluated is used.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import numpy as np
 
 from askew.agent.hypothesise import SHORT_PROMPT
 from askew.prompts.loader import load_prompt
-from askew.tasks.attributes import ATTRIBUTES, TextAttribute, lexicon
+from askew.tasks.attributes import ATTRIBUTES, TextAttribute, count, lexicon
 from askew.tasks.text import LETTERS
 
 NUMBERS = (0.2, 0.3, 0.5)
@@ -30,6 +30,11 @@ NUMBERS = (0.2, 0.3, 0.5)
 MOST_SUBJECTS = len(NUMBERS)
 VERDICTS = 0.15
 """Share of the traces that go on to the verdicts: enough to know the form, which a grammar keeps anyway."""
+UNTOLD = {
+    "length", "number of sentences", "sentence length", "word length", "variety of words", "repetition", "names",
+    "full stop at the end", "capital at the start",
+}  # fmt: skip
+"""What every text has some of, or gets by any change: traces are silent about it."""
 PAIRED = 0.5
 """Share of the traces about two options that differ; the others are about one text."""
 HEARD = 0.8
@@ -41,10 +46,14 @@ _PLAIN = re.compile(r"[a-z][a-z' ]+")
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Something a text may have: what it is called, what is said of a text that has it, and how to put it in."""
+    """Something a text may have: its name, what is said of a text that has it, and how much of it is in a text.
+
+    It is put in by a phrase or an edit; where there is neither, it only comes along with others.
+    """
 
     name: str
     claim: str
+    value: Callable[[str], float]
     phrases: tuple[str, ...] = ()
     edit: Callable[[str], str | None] | None = None
 
@@ -67,15 +76,18 @@ def carriers() -> dict[str, Any]:
 
 @cache
 def subjects() -> tuple[Subject, ...]:
-    """All subjects that can be put into a text."""
+    """All subjects that a trace may name."""
     phrases = {name: tuple(p for p in entry["phrases"] if _PLAIN.fullmatch(p)) for name, entry in lexicon().items()}
-    known = []
-    for name, attribute in ATTRIBUTES.items():
-        if len(phrases.get(name, ())) >= MOST_SUBJECTS:
-            known.append(Subject(name, _claim(attribute), phrases[name]))
-        elif attribute.add is not None:
-            known.append(Subject(name, _claim(attribute), edit=attribute.add))
-    known += [Subject(name, f"is about {name}", tuple(words)) for name, words in carriers()["subjects"].items()]
+    known = [
+        Subject(name, _claim(attribute), attribute.value, phrases[name])
+        if len(phrases.get(name, ())) >= MOST_SUBJECTS
+        else Subject(name, _claim(attribute), attribute.value, edit=attribute.add)
+        for name, attribute in ATTRIBUTES.items()
+        if name not in UNTOLD
+    ]
+    for name, words in carriers()["subjects"].items():
+        value = count(rf"(?<!\w)(?:{'|'.join(words)})(?!\w)", re.IGNORECASE)
+        known.append(Subject(name, f"is about {name}", value, tuple(words)))
     return tuple(known)
 
 
@@ -95,41 +107,44 @@ class Made(StrEnum):
 
 def make_traces(n: int, rng: np.random.Generator, made: Made = Made.TO_LEARN) -> list[Trace]:
     """``n`` traces. Those of a test have sentences, and if wanted phrases for a subject, that no other trace has."""
-    return [_pair(rng, made) if rng.random() < PAIRED else _single(rng, made) for _ in range(n)]
+    traces: list[Trace] = []
+    while len(traces) < n:
+        trace = _pair(rng, made) if rng.random() < PAIRED else _single(rng, made)
+        if 0 < len(trace.subjects) <= MOST_SUBJECTS:  # a phrase may speak of more than the subject it was taken for
+            traces.append(trace)
+    return traces
 
 
 def _single(rng: np.random.Generator, made: Made) -> Trace:
     question, *options = _one(rng, carriers()["questions"])
     noun = str(_one(rng, carriers()["nouns"]))
-    chosen = _draw(rng)
-    text, put = _with(_carrier(rng, made), chosen, rng, made)
-    steps = [f"{s.name}: the {noun} {s.claim} -> " for s in put]
+    text, there = _with(_carrier(rng, made), _draw(rng), rng, made)
+    steps = [f"{s.name}: the {noun} {s.claim} -> " for s in there]
     prompt = load_prompt(SHORT_PROMPT).render(
         noun=noun, question=question, choices=", ".join(options), text=text, shown=""
     )
-    return _trace(prompt, steps, options, put, rng)
+    return _trace(prompt, steps, options, there, rng)
 
 
 def _pair(rng: np.random.Generator, made: Made) -> Trace:
     chosen = _draw(rng)
     sides = rng.integers(2, size=len(chosen))
-    carrier = _carrier(rng, made), _carrier(rng, made)
-    sides_put = [
-        _with(carrier[k], [s for s, side in zip(chosen, sides, strict=True) if side == k], rng, made) for k in (0, 1)
+    written = [
+        _with(_carrier(rng, made), [s for s, side in zip(chosen, sides, strict=True) if side == k], rng, made)
+        for k in (0, 1)
     ]
-    put = [(s, k) for k in (0, 1) for s in sides_put[k][1]]
-    steps = [f"{s.name}: {LETTERS[k]} {s.claim} -> " for s, k in put]
+    steps = [f"{s.name}: {LETTERS[k]} {s.claim} -> " for k in (0, 1) for s in written[k][1]]
     prompt = load_prompt(SHORT_PROMPT).render(
         noun="text",
         question=_one(rng, carriers()["pair_questions"]),
         choices="A, B",
         text=_one(rng, carriers()["about"]),
-        shown=f"\nA: {sides_put[0][0]}\nB: {sides_put[1][0]}",
+        shown=f"\nA: {written[0][0]}\nB: {written[1][0]}",
     )
-    return _trace(prompt, steps, ["A", "B"], [s for s, _ in put], rng)
+    return _trace(prompt, steps, ["A", "B"], [s for _, there in written for s in there], rng)
 
 
-def _trace(prompt: str, steps: list[str], options: list[str], put: list[Subject], rng: np.random.Generator) -> Trace:
+def _trace(prompt: str, steps: list[str], options: list[str], there: list[Subject], rng: np.random.Generator) -> Trace:
     """Which option each step speaks for is drawn; the rater mostly follows the first, the truth follows nothing."""
     favoured = [int(k) for k in rng.integers(len(options), size=len(steps))]
     rater = favoured[0] if favoured and rng.random() < HEARD else int(rng.integers(len(options)))
@@ -137,49 +152,46 @@ def _trace(prompt: str, steps: list[str], options: list[str], put: list[Subject]
     truth = options[int(rng.integers(len(options)))]
     verdicts = f" {options[rater]}\nTruth: {truth}" if rng.random() < VERDICTS else ""
     text = " " + "\n- ".join(lines) + "\nRater:" + verdicts
-    return Trace(prompt, text, frozenset(s.name for s in put), truth)
+    return Trace(prompt, text, frozenset(s.name for s in there), truth)
 
 
 def _draw(rng: np.random.Generator) -> list[Subject]:
-    known = subjects()
+    known = [subject for subject in subjects() if subject.phrases or subject.edit]
     number = 1 + int(rng.choice(MOST_SUBJECTS, p=NUMBERS))
     return [known[int(i)] for i in rng.permutation(len(known))[:number]]
 
 
-def _with(text: str, chosen: list[Subject], rng: np.random.Generator, made: Made) -> tuple[str, list[Subject]]:
-    """The text with the subjects put into it, and those that could be: as they come, then what the whole text has."""
-    said: dict[str, Subject] = {}
-    whole = []
+def _with(plain: str, chosen: list[Subject], rng: np.random.Generator, made: Made) -> tuple[str, list[Subject]]:
+    """The text with the subjects put into it, and those it has now: phrases as they come, then what the text has."""
+    text = plain
+    phrase_of: dict[str, str] = {}
     for subject in chosen:
-        if subject.edit is not None:
-            continue
-        kept = [
-            p for i, p in enumerate(subject.phrases) if (i % TEST_EVERY == TEST_EVERY - 1) == (made is Made.OTHER_WORDS)
-        ]
-        phrase = str(_one(rng, kept or subject.phrases))
-        text = _worded(text, phrase, rng)
-        said[phrase.lower()] = subject
+        if subject.phrases:
+            kept = [
+                p
+                for i, p in enumerate(subject.phrases)
+                if (i % TEST_EVERY == TEST_EVERY - 1) == (made is Made.OTHER_WORDS)
+            ]
+            phrase = str(_one(rng, kept or subject.phrases))
+            text = _worded(text, phrase, rng)
+            phrase_of[subject.name] = phrase
     for subject in chosen:
-        changed = subject.edit(text) if subject.edit is not None else None
-        if changed is not None:
-            text = changed
-            whole.append(subject)
-    lowered = text.lower()
-    ordered = sorted(said, key=lowered.find)
-    return text, [said[phrase] for phrase in ordered] + sorted(whole, key=lambda subject: subject.name)
+        text = (subject.edit(text) if subject.edit is not None else None) or text
+    there = [subject for subject in subjects() if subject.value(text) > subject.value(plain)]
+    said = text.lower()
+    return text, sorted(
+        there, key=lambda s: (said.find(phrase_of[s.name]) if s.name in phrase_of else len(said), s.name)
+    )
 
 
 def _worded(text: str, phrase: str, rng: np.random.Generator) -> str:
-    """The text with a phrase somewhere in it."""
-    words = text.split(" ")
-    place = int(rng.integers(1, len(words)))
-    ways = (
-        " ".join([*words[:place], phrase, *words[place:]]),
-        f"{text.rstrip()} And {phrase}.",
-        f"{phrase.capitalize()}, {text[0].lower()}{text[1:]}",
-        f"{text.rstrip('.')}, {phrase}.",
-    )
-    return str(ways[int(rng.integers(len(ways)))])
+    """The text with a phrase somewhere in it, and nothing else that could be named."""
+    words = text.rstrip(".").split(" ")
+    place = int(rng.integers(len(words) + 1))
+    if place == 0:
+        words[0] = words[0][0].lower() + words[0][1:]
+        phrase = phrase.capitalize()
+    return " ".join([*words[:place], phrase, *words[place:]]) + "."
 
 
 def _carrier(rng: np.random.Generator, made: Made) -> str:

@@ -279,9 +279,9 @@ def test_what_can_not_be_published(folder: Path, tmp_path: Path) -> None:
 def test_the_agent_is_measured_against_the_offline_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(throughput, "CHAINS", 6)
     monkeypatch.setattr(throughput, "WRITTEN", 8)
-    measured = throughput.measure(Serving(cache_gb=1), ("offline",), lambda _: None)
-    agent, offline = measured["rows"]
-    assert (agent["what"], offline["what"]) == ("agent", "offline")
+    measured = throughput.measure(Serving(cache_gb=1), ("offline", "local", "generate"), lambda _: None)
+    agent, offline, *_ = measured["rows"]
+    assert [row["what"] for row in measured["rows"]] == ["agent", "offline", "local", "generate"]
     assert all(tokens > 0 for row in measured["rows"] for tokens in row["tokens"])
     assert offline["ratio"] == f"{agent['rate'] / offline['rate']:.2f}x"
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import ScriptedModel
+from llguidance import LLMatcher, LLTokenizer
 
 from askew.agent.config import Settings
-from askew.agent.hypothesise import LONGEST_CLAIM, read_chain
+from askew.agent.hypothesise import LONGEST_CLAIM, chain_grammar, read_chain
 from askew.agent.models.base import Completion, SamplingRequest
 from askew.agent.reasoner import adapter_of
 from askew.agent.warmup.traces import Made, make_traces, subjects
@@ -31,6 +32,13 @@ def test_every_trace_is_a_chain_that_names_what_is_there_and_nothing_else() -> N
         assert (chain.malformed is None) == (trace in WHOLE)
         assert {step.subject for step in chain.steps} == trace.subjects
         assert all(len(step.claim) <= LONGEST_CLAIM for step in chain.steps)
+
+
+def test_the_grammar_of_chains_admits_every_trace() -> None:
+    for trace in WHOLE:
+        grammar = LLMatcher.grammar_from_lark(chain_grammar(options_of(trace.prompt)))
+        matcher = LLMatcher(LLTokenizer("byte"), grammar)
+        assert matcher.validate_tokens(list(trace.text.encode())) == len(trace.text), trace.text
 
 
 def test_verdicts_are_drawn_at_random() -> None:
