@@ -10,12 +10,20 @@ from askew.agent.cli.display import show_table, shown_progress
 from askew.errors import InputError
 
 
-def warmup_command(student: str, out: Path, traces: int, seed: int, measure_only: bool) -> None:
+def warmup_command(student: str, out: Path, traces: int | None, seed: int, measure_only: bool) -> None:
     """Train an adapter in ``out`` (unless it is only to be measured), and measure it on cases it has not seen."""
     from askew.agent.models.pull import model_folder
     from askew.agent.reasoner import ADAPTER_WEIGHTS, load_warmed
     from askew.agent.warmup.traces import Made
-    from askew.agent.warmup.train import TEMPERATURES, TEST_TRACES, measure, test_traces, warm_up, write_quality
+    from askew.agent.warmup.train import (
+        TEMPERATURES,
+        TEST_TRACES,
+        TRACES,
+        measure,
+        test_traces,
+        warm_up,
+        write_quality,
+    )
 
     base = model_folder(student)
     if measure_only and not (out / ADAPTER_WEIGHTS).is_file():
@@ -24,7 +32,7 @@ def warmup_command(student: str, out: Path, traces: int, seed: int, measure_only
         raise InputError(f"{out} is not empty: choose another --out, or --measure what is in it.")
     with shown_progress():
         if not measure_only:
-            warm_up(base, out, traces, seed)
+            warm_up(base, out, traces or TRACES, seed)
         model = load_warmed(base, out, student)
         tests = (Made.OTHER_CASES, Made.OTHER_WORDS)
         quality = [

@@ -85,21 +85,22 @@ class Card:
 def save_learner(folder: Path, base: Path, network: Any, tokenizer: Any, state: State, card: Card) -> Path:
     """Write weights and card into ``folder``; the card last, so that a folder with a card is whole.
 
-    Whole weights are rounded to the type of those in ``base``.
+    They are rounded to the type of the weights in ``base``.
     """
     folder.mkdir(parents=True, exist_ok=True)
     body, state = _without_head(network, state, folder)
+    dtype = published_dtype(base)
+    rounded = {name: value.to(dtype) for name, value in state.items()}
     with warnings.catch_warnings():
         # peft wants to look the base model up on a hub, to see whether its vocabulary grew: ours doesn't.
         warnings.filterwarnings("ignore", message="Could not find a config file")
         warnings.filterwarnings("ignore", message="Unable to fetch remote file")
         if card.recipe["learner"] == "lora":
-            body.save_pretrained(folder, state_dict=state, save_embedding_layers=False)
+            body.save_pretrained(folder, state_dict=rounded, save_embedding_layers=False)
             (folder / "README.md").unlink(missing_ok=True)  # peft's empty model card
         else:
             with quietly():
-                dtype = published_dtype(base)
-                body.to(dtype).save_pretrained(folder, state_dict={n: value.to(dtype) for n, value in state.items()})
+                body.to(dtype).save_pretrained(folder, state_dict=rounded)
             tokenizer.save_pretrained(folder)
     write_card(folder, card)
     return folder

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from itertools import accumulate, groupby, pairwise
 from operator import itemgetter
 from pathlib import Path
@@ -39,7 +40,7 @@ class LocalModel:
     def __init__(self, name: str, folder: Path, device: str | None = None) -> None:
         self.name = name
         self.version = f"{name}@0"
-        self.fingerprint = weights_fingerprint(folder)
+        self.fingerprint = features_fingerprint(folder)
         self.folder = folder
         self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.tokenizer: Any = AutoTokenizer.from_pretrained(folder)
@@ -127,22 +128,33 @@ class LocalModel:
 
     @torch.inference_mode()
     def option_logprobs(self, prompts: Sequence[str], options: Sequence[Sequence[str]]) -> NDArray[np.float64]:
-        """logprobs_N_K: summed log-probability of each option's tokens after its prompt."""
+        """logprobs_N_K: summed log-probability of each option's tokens after its prompt.
+
+        What all prompts begin with (the examples of a few-shot prompt) is computed once.
+        """
         rows = [
             (self.tokens(prompt), self.tokens(option))
             for prompt, choices in zip(prompts, options, strict=True)
             for option in choices
         ]
+        trunk = _trunk([tuple(prompt) for prompt, _ in rows]) if rows else ()
+        ids_R = [[*prompt[len(trunk) :], *option] for prompt, option in rows]
+        read = self.speaker.model(torch.tensor([trunk], device=self._device)).past_key_values if trunk else None
         scores_R = np.zeros(len(rows))
-        for length, batch in _batches([len(prompt) + len(option) for prompt, option in rows]):
+        for length, batch in _batches([len(ids) for ids in ids_R]):
             ids_B_T = torch.full((FEATURE_ROWS, length), self._pad_id)
             for row, index in enumerate(batch):
-                ids = [*rows[index][0], *rows[index][1]]
-                ids_B_T[row, : len(ids)] = torch.tensor(ids)
-            hidden_B_T_D = self.speaker.model(ids_B_T.to(self._device), use_cache=False).last_hidden_state
+                ids_B_T[row, : len(ids_R[index])] = torch.tensor(ids_R[index])
+            cache = deepcopy(read)
+            if cache is not None:
+                cache.batch_repeat_interleave(FEATURE_ROWS)
+            hidden_B_T_D = self.speaker.model(
+                ids_B_T.to(self._device), past_key_values=cache, use_cache=cache is not None
+            ).last_hidden_state
             for row, index in enumerate(batch):
-                before, target = rows[index]
-                span_T_D = hidden_B_T_D[row, len(before) - 1 : len(before) + len(target) - 1]
+                target = rows[index][1]
+                end = len(ids_R[index]) - 1
+                span_T_D = hidden_B_T_D[row, end - len(target) : end]
                 logprobs_T_V = self.speaker.lm_head(span_T_D).float().log_softmax(-1)
                 chosen_T = logprobs_T_V[torch.arange(len(target)), torch.tensor(target)]
                 scores_R[index] = chosen_T.sum().item()
@@ -320,9 +332,14 @@ def quietly() -> Iterator[None]:
             logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
-def weights_fingerprint(folder: Path) -> str:
+def features_fingerprint(folder: Path) -> str:
     """Digest of a model folder's weights and tokenizer, and of how features are taken from them."""
-    digest = hashlib.sha256(f"final+middle/{FEATURE_ROWS}/{LENGTH_BUCKET}".encode())
+    return weights_fingerprint(folder, f"final+middle/{FEATURE_ROWS}/{LENGTH_BUCKET}")
+
+
+def weights_fingerprint(folder: Path, use: str = "") -> str:
+    """Digest of a model folder's weights and tokenizer, and of what they are used for where that is given."""
+    digest = hashlib.sha256(use.encode())
     for path in sorted([*folder.glob("*.safetensors"), folder / "tokenizer.json"]):
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())

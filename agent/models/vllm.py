@@ -57,10 +57,10 @@ class VllmModel:
         self, name: str, folder: Path, server: Server, options: Serving, *,
         served: str | None = None, swaps: bool = False, seeds: bool = False, adapter: Path | None = None,
     ) -> None:  # fmt: skip
-        from askew.agent.models.local import weights_fingerprint
+        from askew.agent.models.local import features_fingerprint
 
         self.name, self.folder, self.version = name, folder, f"{name}@0"
-        self.fingerprint = weights_fingerprint(folder)
+        self.fingerprint = features_fingerprint(folder)
         self.server, self.options = server, options
         self._served, self._first, self.swaps, self.seeds = served, served, swaps, seeds
         self._adapter = adapter

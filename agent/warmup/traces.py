@@ -116,8 +116,8 @@ def make_traces(n: int, rng: np.random.Generator, made: Made = Made.TO_LEARN) ->
 
 
 def _single(rng: np.random.Generator, made: Made) -> Trace:
-    question, *options = _one(rng, carriers()["questions"])
-    noun = str(_one(rng, carriers()["nouns"]))
+    question, *options = _one(rng, carriers()["asked"]["questions"])
+    noun = str(_one(rng, carriers()["asked"]["nouns"]))
     text, there = _with(_carrier(rng, made), _draw(rng), rng, made)
     steps = [f"{s.name}: the {noun} {s.claim} -> " for s in there]
     prompt = load_prompt(SHORT_PROMPT).render(
@@ -136,9 +136,9 @@ def _pair(rng: np.random.Generator, made: Made) -> Trace:
     steps = [f"{s.name}: {LETTERS[k]} {s.claim} -> " for k in (0, 1) for s in written[k][1]]
     prompt = load_prompt(SHORT_PROMPT).render(
         noun="text",
-        question=_one(rng, carriers()["pair_questions"]),
+        question=_one(rng, carriers()["asked"]["pair_questions"]),
         choices="A, B",
-        text=_one(rng, carriers()["about"]),
+        text=_one(rng, carriers()["asked"]["about"]),
         shown=f"\nA: {written[0][0]}\nB: {written[1][0]}",
     )
     return _trace(prompt, steps, ["A", "B"], [s for _, there in written for s in there], rng)
@@ -195,11 +195,8 @@ def _worded(text: str, phrase: str, rng: np.random.Generator) -> str:
 
 
 def _carrier(rng: np.random.Generator, made: Made) -> str:
-    material = carriers()
-    if made is not Made.TO_LEARN:
-        sentence = str(_one(rng, material["held_out"]))
-    else:
-        sentence = " ".join(str(_one(rng, material[part])) for part in ("who", "does", "where"))
+    parts = carriers()["learned" if made is Made.TO_LEARN else "held_out"]
+    sentence = " ".join(str(_one(rng, parts[part])) for part in ("who", "does", "where"))
     return sentence[0].upper() + sentence[1:] + "."
 
 

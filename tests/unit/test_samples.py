@@ -67,3 +67,20 @@ def test_a_prompt_goes_on_the_same_in_any_company(prompts: tuple[str, ...], tmp_
     for prompt, (first, second) in zip(prompts, together, strict=True):
         ((alone,),) = model.sample(SamplingRequest((prompt,), max_tokens=8, temperature=0.0))
         assert first == second == alone
+
+
+def test_options_score_the_same_in_any_company(tmp_path: Path) -> None:
+    model = LocalModel("tiny", make_llama(tmp_path / "llama"))
+    model.network.to(torch.float32)
+    prompts = ("the film is good and", "the film is bad and the plot is", "the film is")
+    options = [[" good", " bad and the"]] * 3
+    together_N_K = model.option_logprobs(prompts, options)
+    assert together_N_K.shape == (3, 2) and (together_N_K < 0).all()
+    for prompt, choices, together_K in zip(prompts, options, together_N_K, strict=True):
+        ids = model.tokens(prompt)
+        for option, together in zip(choices, together_K, strict=True):
+            target = model.tokens(option)
+            with torch.inference_mode():
+                logprobs_T_V = model.network(torch.tensor([[*ids, *target]])).logits[0].log_softmax(-1)
+            alone = sum(float(logprobs_T_V[len(ids) - 1 + place, token]) for place, token in enumerate(target))
+            assert together == pytest.approx(alone, abs=1e-4)

@@ -14,7 +14,7 @@ from askew.agent.config import Settings
 from askew.agent.hypothesise import LONGEST_CLAIM, chain_grammar, read_chain
 from askew.agent.models.base import Completion, SamplingRequest
 from askew.agent.reasoner import adapter_of
-from askew.agent.warmup.traces import Made, make_traces, subjects
+from askew.agent.warmup.traces import Made, carriers, make_traces, subjects
 from askew.agent.warmup.train import measure
 from askew.errors import InputError
 
@@ -55,11 +55,19 @@ def test_many_subjects_beyond_the_attribute_bank() -> None:
 def test_the_same_seed_gives_the_same_traces_and_the_test_has_its_own_sentences() -> None:
     assert make_traces(400, np.random.default_rng(0)) == TRACES
     test = make_traces(50, np.random.default_rng(0), Made.OTHER_CASES)
-    assert not any("ferryman" in trace.prompt or "watchmaker" in trace.prompt for trace in TRACES)
+    assert not any("onlooker" in trace.prompt or "out of reach" in trace.prompt for trace in TRACES)
     assert not any(
         "sailor" in trace.prompt.lower() for trace in make_traces(50, np.random.default_rng(0), Made.OTHER_WORDS)
     )
-    assert any("ferryman" in trace.prompt or "watchmaker" in trace.prompt for trace in test)
+    assert any("onlooker" in trace.prompt or "out of reach" in trace.prompt for trace in test)
+
+
+@pytest.mark.parametrize("which", ["learned", "held_out"])
+def test_a_plain_sentence_has_nothing_in_it_that_could_be_named(which: str) -> None:
+    for part, phrases in carriers()[which].items():
+        for phrase in phrases:
+            there = [subject.name for subject in subjects() if subject.value(phrase)]
+            assert not there, f"{part}: {phrase!r} has {there}"
 
 
 class Oracle(ScriptedModel):
