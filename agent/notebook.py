@@ -19,7 +19,7 @@ from askew.agent.hypotheses import Grounding, HypothesisSet, Kind
 from askew.agent.joint import Evidence, weigh
 from askew.agent.representation import Representation
 from askew.agent.theory import Answers, Theory, fit_theory
-from askew.agent.truth import Heard, Pool, Truth, Unasked, fit_unasked, hear, trust_in
+from askew.agent.truth import Heard, Pool, Truth, Unasked, fit_unasked, hear, taste_for, trust_in
 from askew.seeds import stream
 from askew.tasks.case import Case, Split
 
@@ -111,7 +111,8 @@ class Notebook:
             # What the first student believed comes as the opinion: there is no more to learn without answers.
             unasked = replace(unasked, logit=flat_logit(variance_D))
         columns_L_K_D, opinion_L_K = self._seen(cases)
-        trust = trust_in(unasked.of(columns_L_K_D, opinion_L_K), weak_L)
+        own_L_K = unasked.of(columns_L_K_D, opinion_L_K)
+        trust = taste_for(own_L_K, weak_L) if task.manner_matters else trust_in(own_L_K, weak_L)
         effects_L_K_S = self.grounder.effects(self.groundings, cases)
         self.theory = fit_theory(
             Answers(
@@ -131,6 +132,7 @@ class Notebook:
             Pool(*self._seen(pool)),
             variance_D,
             balanced=not task.options_vary,
+            taste=task.manner_matters,
             face_value=self.face_value,
         )
 

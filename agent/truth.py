@@ -12,7 +12,8 @@ Two witnesses, each with its own weight:
 
 truth log-odds = trust · unasked + worth · leaning + balance. ``trust`` is the probability that the own opinion has
 anything to do with what the supervisor answers; ``worth`` is how much the leaning tells the student, by its
-unasked belief, about the truth (ADR 4). Neither needs a gold label.
+unasked belief, about the truth (ADR 4). Neither needs a gold label. Where a taste is judged nobody but the supervisor can
+say what is right: the own opinion is one more thing to be weighed by the answers, and does not judge them.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ INTENT_START = 0.62
 INTENT_WEIGHT = 100.0
 TRUST_PRIOR = 0.8
 """Prior probability that the model's own opinion bears on the truth of this task."""
+TASTE_VARIANCE = 0.1
+"""Prior variance of how many log-odds of somebody's taste one of the own opinion stands for: a few tenths at most."""
 COMPETENT = np.linspace(0.6, 0.95, 8)
 """How often a supervisor worth asking is right: a grid with equal prior mass."""
 WORTH_START, WORTH_VARIANCE = 1.0, 0.06
@@ -133,17 +136,19 @@ def hear(
     variance_D: Array,
     *,
     balanced: bool,
+    taste: bool = False,
     face_value: bool = False,
 ) -> Truth:
     """The truth after the supervisor's answers.
 
     Args:
         unasked: the student before them.
-        trust: how far its own opinion is trusted (:func:`trust_in`).
+        trust: how far its own opinion is trusted (:func:`trust_in`, :func:`taste_for`).
         heard: the answers; there may be none.
         pool: the unlabelled cases.
         variance_D: prior variance of the leaning's coefficients.
         balanced: whether every option is right equally often over the pool (fixed classes of a balanced task).
+        taste: whether only the supervisor can say what is right: its leaning counts at face value.
         face_value: take the leaning for the truth where it speaks, whatever the student thinks of it (a control).
     """
     k = heard.columns_L_K_D.shape[1]
@@ -153,7 +158,7 @@ def hear(
     # Two worlds, averaged in log-odds: the own opinion bears on the truth and can judge the leaning, or it doesn't.
     own_N_K = unasked.of(pool.columns_N_K_D, pool.opinion_N_K)
     judged = HEARD_TWICE * worth_of(pool.columns_N_K_D @ leaning.theta_D, own_N_K)
-    worth = trust * judged + (1.0 - trust) * WORTH_START
+    worth = WORTH_START if taste else trust * judged + (1.0 - trust) * WORTH_START
     if face_value:
         trust, worth = 1.0, WORTH_START
     truth = Truth(unasked, leaning, trust, worth, np.zeros(k))
@@ -176,6 +181,13 @@ def trust_in(own_L_K: Array, weak_L: NDArray[np.int64]) -> float:
     bears = logsumexp(np.log(agreeing_A_L).sum(axis=1)) - np.log(len(COMPETENT)) + np.log(TRUST_PRIOR)
     chance = len(weak_L) * np.log(1.0 / k) + np.log(1.0 - TRUST_PRIOR)
     return float(np.exp(bears - np.logaddexp(bears, chance)))
+
+
+def taste_for(own_L_K: Array, weak_L: NDArray[np.int64]) -> float:
+    """Log-odds of the supervisor's answer for each of the own belief, 0 to 1: a logistic regression on the answers."""
+    log_odds_L_K_1 = np.log(np.maximum(own_L_K, 1e-12))[:, :, None]
+    fitted = fit_logit(log_odds_L_K_1, np.eye(own_L_K.shape[1])[weak_L], np.array([TASTE_VARIANCE]))
+    return float(np.clip(fitted.theta_D[0], 0.0, 1.0))
 
 
 def worth_of(leaning_N_K: Array, anchor_N_K: Array) -> float:

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as arrays
 from scipy.special import expit, softmax
 
 from askew.agent.conditional_logit import class_columns
-from askew.agent.truth import Heard, Pool, Truth, balance, fit_unasked, hear, trust_in, worth_of
+from askew.agent.truth import Heard, Pool, Truth, balance, fit_unasked, hear, taste_for, trust_in, worth_of
 
 
 class World:
@@ -67,6 +67,15 @@ def test_a_supervisor_that_agrees_earns_the_opinion_trust() -> None:
     assert trust_in(own_N_K, weak_N) > 0.95
     assert trust_in(own_N_K, rng.integers(2, size=200)) < 0.3
     assert trust_in(own_N_K[:0], weak_N[:0]) == pytest.approx(0.8)
+
+
+def test_in_a_matter_of_taste_the_own_opinion_weighs_as_much_as_the_answers_say() -> None:
+    rng = np.random.default_rng(0)
+    own_N_K = rng.dirichlet((0.5, 0.5), 400)
+    shared = (rng.random(400) < own_N_K[:, 1]).astype(int)
+    assert taste_for(own_N_K, shared) > 0.5
+    assert taste_for(own_N_K, rng.integers(2, size=400)) < 0.15
+    assert taste_for(own_N_K[:0], shared[:0]) == 0.0
 
 
 def test_a_leaning_is_worth_nothing_where_a_sure_student_sees_no_truth_in_it() -> None:
