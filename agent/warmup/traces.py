@@ -25,7 +25,7 @@ from askew.prompts.loader import load_prompt
 from askew.tasks.attributes import ATTRIBUTES, TextAttribute, count, lexicon
 from askew.tasks.text import LETTERS
 
-NUMBERS = (0.2, 0.3, 0.5)
+NUMBERS = (0.3, 0.35, 0.35)
 """How many traces have one, two and three subjects."""
 MOST_SUBJECTS = len(NUMBERS)
 VERDICTS = 0.15

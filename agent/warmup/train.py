@@ -15,11 +15,11 @@ from askew.agent.models.base import LanguageModel, SamplingRequest
 from askew.agent.warmup.traces import Made, Trace, make_traces
 from askew.seeds import stream
 
-TRACES, TEST_TRACES = 3000, 100
+TRACES, TEST_TRACES = 3200, 100
 """Learned from in about ten minutes on two cores."""
 TEMPERATURES = (0.0, 0.7, 1.0)
 QUALITY = "quality.json"
-RECIPE = Recipe(learner="lora", r=16, learning_rate=1e-3, epochs=1, batch=8, warm_up=0.05)
+RECIPE = Recipe(learner="lora", r=16, learning_rate=2.5e-3, epochs=1, batch=4, warm_up=0.05)
 
 
 @dataclass(frozen=True, slots=True)
