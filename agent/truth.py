@@ -12,8 +12,8 @@ Two witnesses, each with its own weight:
 
 truth log-odds = trust · unasked + worth · leaning + balance. ``trust`` is the probability that the own opinion has
 anything to do with what the supervisor answers; ``worth`` is how much the leaning tells the student, by its
-unasked belief, about the truth (ADR 4). Neither needs a gold label. Where a taste is judged nobody but the supervisor can
-say what is right: the own opinion is one more thing to be weighed by the answers, and does not judge them.
+unasked belief, about the truth (ADR 4). Neither needs a gold label. Where a taste is judged nobody but the supervisor
+can say what is right: the own opinion is one more thing to be weighed by the answers, and does not judge them.
 """
 
 from __future__ import annotations

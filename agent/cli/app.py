@@ -171,7 +171,8 @@ def warmup(
     student: Annotated[str, typer.Argument(metavar="MODEL", help="A built-in model or a folder.")] = "smollm2-135m",
     out: Annotated[Path, typer.Option(help="Where the adapter goes.")] = Path("runs/reasoner"),
     traces: Annotated[
-        int | None, typer.Option(min=1, help="Chains of thought to learn from; by default as many as ten minutes take.")
+        int | None,
+        typer.Option(min=1, help="Chains of thought to learn from; by default a quarter of an hour of them."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Everything random derives from it.")] = 0,
     measure: Annotated[bool, typer.Option("--measure", help="Only measure the adapter that is there.")] = False,

@@ -16,7 +16,7 @@ from askew.agent.warmup.traces import Made, Trace, make_traces
 from askew.seeds import stream
 
 TRACES, TEST_TRACES = 3200, 100
-"""Learned from in about ten minutes on two cores."""
+"""Learned from in about a quarter of an hour on two cores."""
 TEMPERATURES = (0.0, 0.7, 1.0)
 QUALITY = "quality.json"
 RECIPE = Recipe(learner="lora", r=16, learning_rate=2.5e-3, epochs=1, batch=4, warm_up=0.05)
