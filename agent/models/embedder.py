@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from askew.agent.models.vectors import VectorCache
 
-ROWS = 16
-"""Texts in one forward pass: always as many, so that a text's arithmetic never depends on its neighbours."""
-LENGTH_BUCKET = 4
+TOKENS = 128
+"""In one forward pass: as many texts as that takes, the same number for each length whatever there is to embed, so that
+a text's arithmetic never depends on its neighbours. Few, since most calls are for a handful of texts."""
+LENGTH_BUCKET = 2
 """Subjects of chains are a few tokens long: most of a longer bucket would be padding."""
 MAX_TOKENS = 256
 """Longer texts are cut, as in the model's training."""
@@ -43,7 +44,7 @@ class Embedder:
     @cached_property
     def fingerprint(self) -> str:
         """Digest of the weights and of how they are used."""
-        digest = hashlib.sha256(f"mean-pool/{ROWS}/{LENGTH_BUCKET}/{MAX_TOKENS}".encode())
+        digest = hashlib.sha256(f"mean-pool/{TOKENS}/{LENGTH_BUCKET}/{MAX_TOKENS}".encode())
         for path in [*sorted(self.folder.glob("*.safetensors")), self.folder / "tokenizer.json"]:
             with path.open("rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
@@ -79,19 +80,21 @@ class Embedder:
             by_length.setdefault(-(-len(ids) // LENGTH_BUCKET) * LENGTH_BUCKET, []).append(index)
         embeddings_N_D = np.zeros((len(texts), self.width), dtype=np.float32)
         for length, members in sorted(by_length.items()):
-            for start in range(0, len(members), ROWS):
-                batch = members[start : start + ROWS]
+            rows = _rows(length)
+            for start in range(0, len(members), rows):
+                batch = members[start : start + rows]
                 embeddings_N_D[batch] = self._forward([ids_N[index] for index in batch], length)
         return embeddings_N_D
 
     def _forward(self, ids_B: list[list[int]], length: int) -> NDArray[np.float32]:
-        """embeddings_B_D of at most ROWS texts, run as exactly ROWS x ``length`` tokens."""
+        """embeddings_B_D of some texts, run as the number of rows that their length always has."""
         import torch
 
         tokenizer, network, device = self._loaded
-        tokens_R_T = torch.full((ROWS, length), tokenizer.pad_token_id)
-        mask_R_T = torch.zeros((ROWS, length), dtype=torch.long)
-        for row in range(ROWS):
+        rows = _rows(length)
+        tokens_R_T = torch.full((rows, length), tokenizer.pad_token_id)
+        mask_R_T = torch.zeros((rows, length), dtype=torch.long)
+        for row in range(rows):
             ids = ids_B[row % len(ids_B)]  # rows left over repeat texts: an empty row would have no mean
             tokens_R_T[row, : len(ids)] = torch.tensor(ids)
             mask_R_T[row, : len(ids)] = 1
@@ -103,3 +106,8 @@ class Embedder:
             mean_R_D = (hidden_R_T_D * weight_R_T_1).sum(1) / weight_R_T_1.sum(1)
             unit_R_D = torch.nn.functional.normalize(mean_R_D, dim=1)
         return unit_R_D[: len(ids_B)].float().cpu().numpy()
+
+
+def _rows(length: int) -> int:
+    """How many texts of ``length`` tokens one forward pass takes."""
+    return max(1, TOKENS // length)
