@@ -39,9 +39,13 @@ class Quality:
 
 def warm_up(base: Path, folder: Path, traces: int, seed: int = 0, recipe: Recipe = RECIPE) -> None:
     """Leave an adapter (safetensors) and its card in ``folder``. The same call gives the same adapter."""
+    finetune_texts(base, passages(traces, seed), recipe.model_copy(update={"seed": seed}), name=base.name).save(folder)
+
+
+def passages(traces: int, seed: int = 0) -> list[Passage]:
+    """What is learned: ``traces`` of them, drawn by ``seed``."""
     made = make_traces(traces, stream(seed, "warm-up", "traces"))
-    passages = [Passage(trace.text, trace.prompt) for trace in made]
-    finetune_texts(base, passages, recipe.model_copy(update={"seed": seed}), name=base.name).save(folder)
+    return [Passage(trace.text, trace.prompt) for trace in made]
 
 
 def test_traces(made: Made = Made.OTHER_CASES, n: int = TEST_TRACES, seed: int = 0) -> list[Trace]:

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from tiny import make_llama
 
+from askew.agent.learners.examples import digest
 from askew.agent.models.pull import model_folder
 from askew.agent.reasoner import ADAPTER_WEIGHTS, ADAPTERS, load_warmed
 from askew.agent.warmup.traces import Made
-from askew.agent.warmup.train import QUALITY, RECIPE, measure, warm_up
+from askew.agent.warmup.train import QUALITY, RECIPE, TRACES, measure, passages, warm_up
 from askew.agent.warmup.train import test_traces as traces_to_test
 
 SHIPPED = ADAPTERS / "smollm2-135m"
@@ -35,6 +36,12 @@ def test_what_is_shipped_is_small_and_says_nothing_of_the_machine_it_was_made_on
     said = "".join(path.read_text(encoding="utf-8") for path in SHIPPED.glob("*.json"))
     assert not re.search(r'"/\w+|[A-Z]:\\\\', said)
     assert not list(SHIPPED.glob("*.bin")) and not list(SHIPPED.glob("*.p*t*"))
+
+
+def test_what_is_shipped_was_learned_from_what_the_command_would_learn_from_today() -> None:
+    card = json.loads((SHIPPED / "card.json").read_text(encoding="utf-8"))
+    assert card["data"] == digest(passages(TRACES))
+    assert card["recipe"] == RECIPE.model_dump()
 
 
 @pytest.mark.models
