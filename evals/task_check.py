@@ -16,6 +16,8 @@ from askew.tasks.splits import normalised
 
 NEAR_DUPLICATE = 0.95
 """Cosine similarity, between character n-gram embeddings, from which two texts are taken for one."""
+LEAST_OVERLAP = 0.5
+"""Share of their characters, in pieces of five, that two near-duplicates have in common."""
 LEAST_SHARE = 0.2
 """Share of the rarest class, relative to an even one, below which accuracy misleads."""
 ROWS = 1024
@@ -137,7 +139,21 @@ def near_duplicates(first: Sequence[str], second: Sequence[str]) -> Iterator[tup
         similar.data[similar.data < NEAR_DUPLICATE] = 0.0
         similar.eliminate_zeros()
         for row in np.unique(similar.nonzero()[0]):
-            yield start + int(row), int(similar.indices[similar.indptr[row]])
+            candidates = similar.indices[similar.indptr[row] : similar.indptr[row + 1]]
+            alike = (int(index) for index in candidates if overlap(first[start + row], second[index]) >= LEAST_OVERLAP)
+            for index in alike:
+                yield start + int(row), index
+                break
+
+
+def overlap(one: str, other: str) -> float:
+    """Share of the pieces of five characters that two texts have in common, of all that either has.
+
+    What nearly every text of a task has says nothing in the embedding. Where that is most of a text (moves of a game),
+    two that share one rare piece would be taken for the same.
+    """
+    pieces, others = ({text[i : i + 5] for i in range(max(1, len(text) - 4))} for text in (one, other))
+    return len(pieces & others) / len(pieces | others)
 
 
 def _written_back(loaded: LoadedTask) -> Finding:

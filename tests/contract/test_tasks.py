@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import rows
 
@@ -62,3 +63,10 @@ def test_near_duplicates_are_texts_that_differ_by_typing() -> None:
     ]
     assert (40, 400) in list(near_duplicates(texts, others))
     assert list(near_duplicates([], others)) == []
+
+
+def test_two_games_that_share_one_rare_move_are_no_near_duplicates() -> None:
+    rng = np.random.default_rng(0)
+    moves = [f"{piece}{file}{rank}" for piece in "NBRQ" for file in "abcdefgh" for rank in range(1, 9)]
+    games = [" ".join(rng.choice(moves, 30)) for _ in range(400)]
+    assert list(near_duplicates([games[0] + " cxb5"], [games[1] + " cxb5", *games[2:]])) == []
