@@ -6,6 +6,7 @@ from pathlib import Path
 
 from askew.agent.config import Settings
 from askew.agent.models.base import LanguageModel
+from askew.agent.models.fixed import weights_fingerprint
 from askew.errors import InputError
 from askew.packages import cache_folder
 
@@ -46,7 +47,6 @@ def load_warmed(base: Path, adapter: Path, name: str) -> LanguageModel:
 def warmed_weights(base: Path, adapter: Path, name: str) -> Path:
     """The folder of ``base`` with the adapter merged into it: made once, kept in the cache folder."""
     from askew.agent.learners.saving import CARD, merge_adapter, read_card
-    from askew.agent.models.local import weights_fingerprint
 
     card = read_card(adapter, verify=True)
     if card["base_fingerprint"] != weights_fingerprint(base):

@@ -140,13 +140,13 @@ def near_duplicates(first: Sequence[str], second: Sequence[str]) -> Iterator[tup
         similar.eliminate_zeros()
         for row in np.unique(similar.nonzero()[0]):
             candidates = similar.indices[similar.indptr[row] : similar.indptr[row + 1]]
-            alike = (int(index) for index in candidates if overlap(first[start + row], second[index]) >= LEAST_OVERLAP)
-            for index in alike:
-                yield start + int(row), index
-                break
+            alike = (index for index in candidates if _overlap(first[start + row], second[index]) >= LEAST_OVERLAP)
+            found = next(alike, None)
+            if found is not None:
+                yield start + int(row), int(found)
 
 
-def overlap(one: str, other: str) -> float:
+def _overlap(one: str, other: str) -> float:
     """Share of the pieces of five characters that two texts have in common, of all that either has.
 
     What nearly every text of a task has says nothing in the embedding. Where that is most of a text (moves of a game),

@@ -97,11 +97,10 @@ def describe(name: str) -> str:
 
 def keyword(word: str) -> TextAttribute:
     """The attribute of containing one word or phrase (whole words, any case)."""
-    pattern = re.compile(rf"(?<!\w){re.escape(word)}(?!\w)", re.IGNORECASE)
     return TextAttribute(
         f"the word {word!r}",
         f"contains the word {word!r}",
-        lambda text: len(pattern.findall(text)),
+        count_phrases([re.escape(word)]),
         closing(f" ({word})"),
     )
 
@@ -194,6 +193,11 @@ def count(pattern: str, flags: int = 0) -> Callable[[str], float]:
     """A measurement: how often ``pattern`` occurs."""
     compiled = re.compile(pattern, flags)
     return lambda text: float(sum(1 for _ in compiled.finditer(text)))
+
+
+def count_phrases(phrases: Sequence[str]) -> Callable[[str], float]:
+    """A measurement: how often one of the phrases (regular expressions) occurs as whole words, in any case."""
+    return count(rf"(?<!\w)(?:{'|'.join(phrases)})(?!\w)", re.IGNORECASE)
 
 
 def _mean_length(items: Sequence[Sequence[object]]) -> float:
@@ -293,7 +297,7 @@ def _lexicon_attributes() -> list[TextAttribute]:
             edit = opening(entry["opening"])
         elif "closing" in entry:
             edit = closing(entry["closing"])
-        value = count(rf"(?<!\w)(?:{'|'.join(entry['phrases'])})(?!\w)", re.IGNORECASE)
+        value = count_phrases(entry["phrases"])
         attributes.append(TextAttribute(name, entry["description"], value, _raising(value, edit)))
     return attributes
 

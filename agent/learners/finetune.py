@@ -39,7 +39,7 @@ from askew.agent.learners.networks import (
 from askew.agent.learners.recipe import Recipe
 from askew.agent.learners.saving import Card, load_into, merge_adapter, read_card, save_learner
 from askew.agent.learners.trainer import Fitted, Look, fit, seeded, trained_state
-from askew.agent.models.local import weights_fingerprint
+from askew.agent.models.fixed import weights_fingerprint
 from askew.errors import InputError
 
 

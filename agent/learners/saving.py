@@ -19,7 +19,8 @@ from safetensors.torch import load_file, save_file
 from askew.agent.learners.networks import HEAD, EncoderClassifier
 from askew.agent.learners.recipe import Recipe
 from askew.agent.learners.trainer import Fitted, State
-from askew.agent.models.local import quietly, weights_fingerprint
+from askew.agent.models.fixed import weights_fingerprint
+from askew.agent.models.local import quietly
 from askew.agent.models.merge import merged
 from askew.errors import InputError
 

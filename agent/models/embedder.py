@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from askew.agent.models.fixed import fixed_batches, weights_fingerprint
 from askew.agent.models.vectors import VectorCache
 
 TOKENS = 128
@@ -44,11 +44,7 @@ class Embedder:
     @cached_property
     def fingerprint(self) -> str:
         """Digest of the weights and of how they are used."""
-        digest = hashlib.sha256(f"mean-pool/{TOKENS}/{LENGTH_BUCKET}/{MAX_TOKENS}".encode())
-        for path in [*sorted(self.folder.glob("*.safetensors")), self.folder / "tokenizer.json"]:
-            with path.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
-        return digest.hexdigest()
+        return weights_fingerprint(self.folder, f"mean-pool/{TOKENS}/{LENGTH_BUCKET}/{MAX_TOKENS}")
 
     @cached_property
     def width(self) -> int:
@@ -75,15 +71,9 @@ class Embedder:
     def _compute(self, texts: list[str]) -> NDArray[np.float32]:
         tokenizer, _, _ = self._loaded
         ids_N = tokenizer(texts, truncation=True, max_length=MAX_TOKENS)["input_ids"]
-        by_length: dict[int, list[int]] = {}
-        for index, ids in enumerate(ids_N):
-            by_length.setdefault(-(-len(ids) // LENGTH_BUCKET) * LENGTH_BUCKET, []).append(index)
         embeddings_N_D = np.zeros((len(texts), self.width), dtype=np.float32)
-        for length, members in sorted(by_length.items()):
-            rows = _rows(length)
-            for start in range(0, len(members), rows):
-                batch = members[start : start + rows]
-                embeddings_N_D[batch] = self._forward([ids_N[index] for index in batch], length)
+        for length, batch in fixed_batches([len(ids) for ids in ids_N], LENGTH_BUCKET, _rows):
+            embeddings_N_D[batch] = self._forward([ids_N[index] for index in batch], length)
         return embeddings_N_D
 
     def _forward(self, ids_B: list[list[int]], length: int) -> NDArray[np.float32]:

@@ -6,7 +6,6 @@ once, every sequence is masked by its grammar, and finished sequences leave the 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
 from askew.agent.models.base import Completion, Heard, SamplingRequest, unheard
+from askew.agent.models.fixed import fixed_batches, weights_fingerprint
 from askew.progress import progress
 
 FEATURE_ROWS = 8
@@ -337,23 +337,9 @@ def features_fingerprint(folder: Path) -> str:
     return weights_fingerprint(folder, f"final+middle/{FEATURE_ROWS}/{LENGTH_BUCKET}")
 
 
-def weights_fingerprint(folder: Path, use: str = "") -> str:
-    """Digest of a model folder's weights and tokenizer, and of what they are used for where that is given."""
-    digest = hashlib.sha256(use.encode())
-    for path in sorted([*folder.glob("*.safetensors"), folder / "tokenizer.json"]):
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()
-
-
 def _batches(lengths: Sequence[int]) -> Iterator[tuple[int, list[int]]]:
-    """Batches of at most ``FEATURE_ROWS`` indices, with the length (a multiple of ``LENGTH_BUCKET``) they fit in."""
-    buckets: dict[int, list[int]] = {}
-    for index, length in enumerate(lengths):
-        buckets.setdefault(-(-length // LENGTH_BUCKET) * LENGTH_BUCKET, []).append(index)
-    for length, members in sorted(buckets.items()):
-        for start in range(0, len(members), FEATURE_ROWS):
-            yield length, members[start : start + FEATURE_ROWS]
+    """Batches of at most ``FEATURE_ROWS`` indices, with the length that they are padded to."""
+    return fixed_batches(lengths, LENGTH_BUCKET, lambda _: FEATURE_ROWS)
 
 
 def _trunks(rows: Sequence[tuple[int, ...]]) -> tuple[list[tuple[int, ...]], list[int]]:

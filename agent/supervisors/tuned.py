@@ -21,6 +21,7 @@ from scipy.special import log_softmax, logsumexp
 
 from askew.agent.conditional_logit import Array
 from askew.agent.learners.examples import Example, digest, label_words, plain_examples, truth_examples
+from askew.agent.models.fixed import weights_fingerprint
 from askew.agent.supervisors.model import check_examples
 from askew.packages import cache_folder
 from askew.seeds import stream
@@ -124,8 +125,6 @@ def _divided(labels_N: Any, seed: int) -> tuple[list[int], list[int]]:
 
 def _place(base: Path, examples: Sequence[Example], recipe: Recipe) -> Path:
     """Where the finetuned model is kept: named by all that it depends on."""
-    from askew.agent.models.local import weights_fingerprint
-
     known = [weights_fingerprint(base), recipe.model_dump(), digest(examples)]
     name = hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
     return cache_folder() / "supervisors" / name[:20]

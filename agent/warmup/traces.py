@@ -22,7 +22,7 @@ import numpy as np
 
 from askew.agent.hypothesise import SHORT_PROMPT
 from askew.prompts.loader import load_prompt
-from askew.tasks.attributes import ATTRIBUTES, TextAttribute, count, lexicon
+from askew.tasks.attributes import ATTRIBUTES, TextAttribute, count_phrases, lexicon
 from askew.tasks.text import LETTERS
 
 NUMBERS = (0.3, 0.35, 0.35)
@@ -86,8 +86,7 @@ def subjects() -> tuple[Subject, ...]:
         if name not in UNTOLD
     ]
     for name, words in carriers()["subjects"].items():
-        value = count(rf"(?<!\w)(?:{'|'.join(words)})(?!\w)", re.IGNORECASE)
-        known.append(Subject(name, f"is about {name}", value, tuple(words)))
+        known.append(Subject(name, f"is about {name}", count_phrases(words), tuple(words)))
     return tuple(known)
 
 
