@@ -1,4 +1,4 @@
-"""A position and moves as text and back: in FEN, or as the moves that led there; and which of two moves is better."""
+"""A position and moves as text and back: in FEN, or as the moves that led there; and which move is best."""
 
 from __future__ import annotations
 
@@ -18,20 +18,10 @@ LINE_SHOWN = 6
 
 def checked_truth(case: Case) -> int | None:
     """The option that search finds better beyond doubt; ``None`` where the text holds no position or it is unclear."""
-    from askew.tasks.chess.puzzles import LEAST_GAP
-    from askew.tasks.chess.search import is_forced, value_of
+    from askew.tasks.chess.search import best_of
 
     found = position(case)
-    if found is None:
-        return None
-    board, moves = found
-    for depth in (1, 2):
-        mating = [index for index, move in enumerate(moves) if is_forced(board, move, depth)]
-        if mating:
-            return mating[0] if len(mating) == 1 else None
-    values = [value_of(board, move) for move in moves]
-    ranked = sorted(values, reverse=True)
-    return values.index(ranked[0]) if ranked[0] >= ranked[1] + LEAST_GAP else None
+    return None if found is None else best_of(*found)
 
 
 def is_position(case: Case) -> str | None:

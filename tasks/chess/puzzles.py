@@ -13,15 +13,30 @@ import chess
 import numpy as np
 
 from askew.tasks.chess.engine import Scorer
-from askew.tasks.chess.search import VALUES, captured, is_forced, material, mates_in, quiet_value, value_of
+from askew.tasks.chess.search import (
+    LEAST_GAP,
+    VALUES,
+    best_of,
+    captured,
+    is_forced,
+    material,
+    mates_in,
+    quiet_value,
+    stands_out,
+    value_of,
+)
 
-LEAST_GAP = 2
-"""Pawns by which the better move must be better."""
 OTHERS = 3
-"""Worse moves that a puzzle comes with."""
+"""Worse moves that a puzzle for a pair comes with."""
+MOVES = 16
+"""Legal moves of a position in which any may be answered: always as many, so that one set of labels does for all."""
 LIGHT = (chess.PAWN, chess.KNIGHT, chess.BISHOP)
-LONGEST_GAME = 60
-SHORTEST_GAME = 16
+SHORTEST_GAME, LONGEST_GAME = 16, 60
+EMPTIER = 0.8
+"""How often something is taken in games that are to end with few pieces, and so with few legal moves."""
+LONGEST_EMPTIER = 100
+EDGE = [s for s in chess.SQUARES if chess.square_rank(s) in (0, 7) or chess.square_file(s) in (0, 7)]
+CORNERS = [s for s in chess.SQUARES if chess.square_rank(s) in (0, 1, 6, 7) and chess.square_file(s) in (0, 1, 6, 7)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +50,18 @@ class Puzzle:
     kind: str
 
 
-def random_positions(rng: np.random.Generator) -> Iterator[tuple[chess.Board, tuple[str, ...]]]:
-    """Positions from random games without end: several from each game."""
+def random_positions(
+    rng: np.random.Generator, taking: float = 0.0, longest: int = LONGEST_GAME
+) -> Iterator[tuple[chess.Board, tuple[str, ...]]]:
+    """Positions from random games without end: several from each game. ``taking`` is how often something is taken."""
     while True:
         board, line = chess.Board(), []
-        for ply in range(LONGEST_GAME):
+        for ply in range(longest):
             moves = list(board.legal_moves)
             if not moves or board.is_insufficient_material():
                 break
+            if taking and rng.random() < taking:
+                moves = list(board.generate_legal_captures()) or moves
             move = moves[int(rng.integers(len(moves)))]
             line.append(board.san(move).rstrip("+#"))
             board.push(move)
@@ -105,10 +124,10 @@ def mate_in(board: chess.Board, moves: int, rng: np.random.Generator) -> Puzzle 
     return None
 
 
-def scored(board: chess.Board, score: Scorer, rng: np.random.Generator) -> Puzzle | None:
-    """A few moves of which the engine likes one by far the best."""
-    moves = _some(list(board.legal_moves), rng, OTHERS + 1)
-    if len(moves) <= OTHERS:
+def scored(board: chess.Board, score: Scorer, rng: np.random.Generator, n: int = OTHERS + 1) -> Puzzle | None:
+    """``n`` moves of which the engine likes one by far the best."""
+    moves = _some(list(board.legal_moves), rng, n)
+    if len(moves) < n:
         return None
     values = score(board, moves)
     order = np.argsort(values)[::-1]
@@ -117,22 +136,53 @@ def scored(board: chess.Board, score: Scorer, rng: np.random.Generator) -> Puzzl
     return _puzzle(board, moves[order[0]], [moves[index] for index in order[1:]], "engine")
 
 
+def every_move(board: chess.Board, longest_mate: int) -> Puzzle | None:
+    """The one best move of all that are legal, named after what makes it best.
+
+    Where none mates in ``longest_mate`` (1 or 2; to look for longer ones takes long), one has to win material.
+    """
+    moves = list(board.legal_moves)
+    if stands_out(board, moves) is None and not mates_in(board, longest_mate):
+        return None
+    index = best_of(board, moves)
+    if index is None:
+        return None
+    best = moves[index]
+    mate = next((f"mate in {n}" for n in (1, 2) if is_forced(board, best, n)), None)
+    taken = captured(board, best)
+    kind = mate or ("quiet move" if not taken else "hanging piece" if taken >= VALUES[chess.KNIGHT] else None)
+    return _puzzle(board, best, moves[:index] + moves[index + 1 :], kind) if kind else None
+
+
 def few_pieces(rng: np.random.Generator) -> chess.Board:
     """White to move with a king and two heavy pieces against a king near the edge."""
-    edge = [s for s in range(64) if chess.square_rank(s) in (0, 7) or chess.square_file(s) in (0, 7)]
     while True:
         squares = [int(s) for s in rng.choice(64, size=4, replace=False)]
-        squares[1] = int(rng.choice(edge))
-        if len(set(squares)) < 4:
+        squares[1] = int(rng.choice(EDGE))
+        if len(set(squares)) < len(squares):
             continue
-        heavy = chess.QUEEN if rng.random() < 0.5 else chess.ROOK
-        board = chess.Board(None)
-        for square, piece, colour in zip(
-            squares, (chess.KING, chess.KING, chess.ROOK, heavy), (True, False, True, True), strict=True
-        ):
-            board.set_piece_at(square, chess.Piece(piece, colour))
-        if board.is_valid() and not board.is_game_over():
+        board = _placed(squares, "KkRQ" if rng.random() < 0.5 else "KkRR")
+        if board is not None:
             return board
+
+
+def rook_ending(rng: np.random.Generator) -> chess.Board:
+    """White to move with king and rook against a king near a corner, the kings close, and two pawns."""
+    while True:
+        lone = int(rng.choice(CORNERS))
+        near = [square for square in chess.SQUARES if chess.square_distance(square, lone) == 2]
+        squares = [lone, int(rng.choice(near)), *map(int, rng.choice(64, size=3, replace=False))]
+        board = _placed(squares, "kKRpp") if len(set(squares)) == len(squares) else None
+        if board is not None:
+            return board
+
+
+def _placed(squares: Sequence[int], pieces: str) -> chess.Board | None:
+    """White to move and the pieces on these squares, unless that is no position, or the end of a game."""
+    board = chess.Board(None)
+    for square, symbol in zip(squares, pieces, strict=True):
+        board.set_piece_at(square, chess.Piece.from_symbol(symbol))
+    return board if board.is_valid() and not board.is_game_over() else None
 
 
 def _draws(board: chess.Board, move: chess.Move) -> bool:
@@ -168,4 +218,4 @@ def _puzzle(board: chess.Board, better: chess.Move, worse: Sequence[chess.Move],
 
 Finder = Callable[[chess.Board, np.random.Generator], Puzzle | None]
 FROM_PLAY: dict[str, Finder] = {"hanging piece": hanging, "mate in 1": mate_in_one, "fork": fork}
-LEVEL = {"hanging piece": 1, "mate in 1": 2, "fork": 3, "mate in 2": 4, "mate in 3": 5, "engine": 3}
+LEVEL = {"hanging piece": 1, "mate in 1": 2, "fork": 3, "quiet move": 3, "mate in 2": 4, "mate in 3": 5, "engine": 3}

@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import chess
 
 VALUES = {chess.PAWN: 1, chess.KNIGHT: 3, chess.BISHOP: 3, chess.ROOK: 5, chess.QUEEN: 9, chess.KING: 0}
 MATE = 1000
 DEEPEST = 8
 """Captures in a row that the quiescence search follows."""
+LEAST_GAP = 2
+"""Pawns by which the better move must be better."""
+
+
+def best_of(board: chess.Board, moves: Sequence[chess.Move]) -> int | None:
+    """The index of the move that is better than the others beyond doubt: it mates soonest, or wins most material."""
+    for depth in (1, 2):
+        mating = [index for index, move in enumerate(moves) if is_forced(board, move, depth)]
+        if mating:
+            return mating[0] if len(mating) == 1 else None
+    return stands_out(board, moves)
+
+
+def stands_out(board: chess.Board, moves: Sequence[chess.Move]) -> int | None:
+    """The index of the move that is worth so much more than the others; mates are not looked for."""
+    values = [value_of(board, move) for move in moves]
+    first, second, *_ = sorted(values, reverse=True)
+    return values.index(first) if first >= second + LEAST_GAP else None
 
 
 def material(board: chess.Board) -> int:

@@ -19,11 +19,13 @@ from askew.tasks.chess import engine as engine_module
 from askew.tasks.chess import moves as moves_module
 from askew.tasks.chess.board import checked_truth, is_position, position
 from askew.tasks.chess.engine import engine, score_with_engine
-from askew.tasks.chess.moves import CHOICE, ENGINE, LINE, PAIR, _case, generate, generate_scored
+from askew.tasks.chess.moves import ANY, ENGINE, LINE, PAIR, _case, generate, generate_any, generate_scored
+from askew.tasks.chess.puzzles import MOVES
 from askew.tasks.chess.search import is_forced, mates_in
 from askew.tasks.load import load_task
 
 FEW = {"hanging piece": 12, "mate in 1": 8, "fork": 1, "mate in 2": 3}
+FEW_ANY = {"rook ending": {"mate in 1": 6, "mate in 2": 2}, "game": {"hanging piece": 8, "quiet move": 1}}
 BACK_RANK = "6k1/5ppp/8/8/8/8/8/R6K w - - 0 1"
 
 
@@ -32,20 +34,41 @@ def made() -> list[dict[str, object]]:
     return generate(FEW)
 
 
-def test_puzzles_are_the_same_every_time_and_of_every_kind(made: list[dict[str, object]]) -> None:
+@pytest.fixture(scope="module")
+def made_any() -> list[dict[str, object]]:
+    return generate_any(FEW_ANY)
+
+
+def test_puzzles_are_the_same_every_time_and_of_every_kind(
+    made: list[dict[str, object]], made_any: list[dict[str, object]]
+) -> None:
     assert generate(FEW) == made
     assert Counter(puzzle["kind"] for puzzle in made) == FEW
+    assert generate_any(FEW_ANY) == made_any
+    assert Counter(puzzle["kind"] for puzzle in made_any) == {
+        k: n for kinds in FEW_ANY.values() for k, n in kinds.items()
+    }
 
 
 def test_search_agrees_that_the_better_move_is_better(made: list[dict[str, object]]) -> None:
-    for name in (PAIR, CHOICE):
-        for index, puzzle in enumerate(made):
-            case, right, _ = _case(name, index, puzzle)
-            assert is_position(case) is None
-            assert checked_truth(case) in (right, None)
-            assert not any("#" in option or "+" in option for option in case.options)
-            if puzzle["kind"] == "hanging piece" or puzzle["kind"] == "mate in 1":
-                assert checked_truth(case) == right
+    for index, puzzle in enumerate(made):
+        case, right, _ = _case(PAIR, index, puzzle)
+        assert is_position(case) is None
+        assert checked_truth(case) in (right, None)
+        assert not any("#" in option or "+" in option for option in case.options)
+        if puzzle["kind"] == "hanging piece" or puzzle["kind"] == "mate in 1":
+            assert checked_truth(case) == right
+
+
+def test_every_legal_move_may_be_answered_and_one_is_best(made_any: list[dict[str, object]]) -> None:
+    for index, puzzle in enumerate(made_any):
+        case, right, _ = _case(ANY, index, puzzle)
+        found = position(case)
+        assert is_position(case) is None and found is not None
+        board, moves = found
+        assert len(moves) == MOVES and set(moves) == set(board.legal_moves)
+        assert checked_truth(case) == right
+        assert not any("#" in option or "+" in option for option in case.options)
 
 
 def test_mates_are_exact() -> None:
@@ -101,9 +124,9 @@ def test_an_engine_prefers_the_mate_where_there_is_one(stockfish: str) -> None:
 
 
 def test_positions_are_scored_by_the_engine_the_same_every_time(stockfish: str) -> None:
-    found = generate_scored(4, stockfish)
-    assert generate_scored(4, stockfish) == found
-    for name in (PAIR + ENGINE, CHOICE + ENGINE):
+    for name in (PAIR + ENGINE, ANY + ENGINE):
+        found = generate_scored(4, stockfish, any_move=name.startswith(ANY))
+        assert generate_scored(4, stockfish, any_move=name.startswith(ANY)) == found
         for index, puzzle in enumerate(found):
             made, right, _ = _case(name, index, puzzle)
             values = score_with_engine(made, stockfish)
@@ -157,10 +180,13 @@ def _runs(process: int) -> bool:
         return False
 
 
-@pytest.mark.parametrize("base", [PAIR, CHOICE])
-def test_a_game_gives_the_same_puzzle_as_its_position(base: str, made: list[dict[str, object]]) -> None:
-    games = [(index, puzzle) for index, puzzle in enumerate(made) if puzzle["line"]]
-    assert len(games) >= len(made) - 3  # the longer mates come from no game
+@pytest.mark.parametrize("base", [PAIR, ANY])
+def test_a_game_gives_the_same_puzzle_as_its_position(
+    base: str, made: list[dict[str, object]], made_any: list[dict[str, object]]
+) -> None:
+    every = made if base == PAIR else made_any
+    games = [(index, puzzle) for index, puzzle in enumerate(every) if puzzle["line"]]
+    assert len(games) >= 9  # the longer mates, and rook endings, come from no game
     for index, puzzle in games:
         fen, right, _ = _case(base, index, puzzle)
         moves, same, _ = _case(base + LINE, index, puzzle)
@@ -176,7 +202,8 @@ def test_a_game_gives_the_same_puzzle_as_its_position(base: str, made: list[dict
 def test_the_tasks_keep_the_contract(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("ASKEW_HOME", str(tmp_path))
     monkeypatch.setattr(moves_module, "PUZZLES", {"hanging piece": 260, "mate in 1": 20})
-    for name in (PAIR, CHOICE, PAIR + LINE):
+    monkeypatch.setattr(moves_module, "ANY_PUZZLES", {"rook ending": {"mate in 1": 200}, "game": {"hanging piece": 60}})
+    for name in (PAIR, ANY, PAIR + LINE):
         findings = check_task(load_task(name, 0), lambda text: len(text.split()), 2048)
         assert [finding for finding in findings if not finding.holds] == []
 
