@@ -62,11 +62,12 @@ def generate_chess(kind: str, n: int) -> str:
 
 
 def divide_and_compare(path: Path) -> str:
+    from askew.evals.protocol import embedder
     from askew.evals.task_check import check_task
     from askew.tasks.load import load_task
 
     loaded = load_task(str(path), 0)
-    findings = check_task(loaded, lambda text: len(text.split()), 2048)
+    findings = check_task(loaded, lambda text: len(text.split()), 2048, embedder().embed)
     return f"splits and the whole check of {len(loaded.task.cases):,} cases ({len(findings)} lines)"
 
 

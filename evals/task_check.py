@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from askew.agent.cluster import Embed
 from askew.agent.representation import case_texts
 from askew.evals.statistics import rightness
 from askew.tasks.case import Case, Split
@@ -15,9 +16,13 @@ from askew.tasks.gold import LoadedTask
 from askew.tasks.splits import normalised
 
 NEAR_DUPLICATE = 0.95
-"""Cosine similarity, between character n-gram embeddings, from which two texts are taken for one."""
-LEAST_OVERLAP = 0.5
-"""Share of their characters, in pieces of five, that two near-duplicates have in common."""
+"""Cosine similarity of two texts' sentence embeddings from which they are taken for one."""
+LEAST_ALIKE, LEAST_OVERLAP = 0.5, 0.4
+"""What two texts must share in letters to be embedded at all: the cosine of their tf-idf weighted character n-grams,
+and the share of their pieces of five characters that both have. Texts from one mould (sums, stories, positions) mean
+nearly the same to an encoder, and are different cases."""
+CLOSEST = 5
+"""Texts that one is compared with, the most alike by n-grams."""
 LEAST_SHARE = 0.2
 """Share of the rarest class, relative to an even one, below which accuracy misleads."""
 ROWS = 1024
@@ -32,16 +37,18 @@ class Finding:
     seen: str
 
 
-def check_task(loaded: LoadedTask, count_tokens: Callable[[str], int], context: int) -> list[Finding]:
+def check_task(loaded: LoadedTask, count_tokens: Callable[[str], int], context: int, embed: Embed) -> list[Finding]:
     """Check every line of the contract.
 
     Args:
         loaded: the task with its gold labels.
         count_tokens: how many tokens a text has for the student.
         context: how many tokens the student can read.
+        embed: sentence embeddings, each of length 1.
     """
-    checks = (_ids, _splits_filled, _options, _gold, _truth, _balance, _duplicates, _near_duplicates, _written_back)
-    return [check(loaded) for check in checks] + [_fits(loaded, count_tokens, context)]
+    checks = (_ids, _splits_filled, _options, _gold, _truth, _balance, _duplicates, _written_back)
+    alone = [check(loaded) for check in checks]
+    return [*alone, _near_duplicates(loaded, embed), _fits(loaded, count_tokens, context)]
 
 
 def _ids(loaded: LoadedTask) -> Finding:
@@ -105,10 +112,14 @@ def _duplicates(loaded: LoadedTask) -> Finding:
     return Finding("no case is in two splits", shared == 0, f"{shared} texts in more than one split")
 
 
-def _near_duplicates(loaded: LoadedTask) -> Finding:
+def _near_duplicates(loaded: LoadedTask, embed: Embed) -> Finding:
     judged = [*loaded.task.split(Split.TEST), *loaded.task.split(Split.VALIDATION)]
     learned = [*loaded.task.split(Split.WEAK), *loaded.task.split(Split.POOL)]
-    found = list(near_duplicates([_content(c) for c in judged], [_content(c) for c in learned]))
+    # Options that every case has say nothing about it.
+    texts, others = (
+        [_content(c) if loaded.task.options_vary else c.text for c in cases] for cases in (judged, learned)
+    )
+    found = near_duplicates(texts, others, embed)
     shown = "; ".join(f"{judged[a].id} ~ {learned[b].id}" for a, b in found[:3])
     # A few are the nature of human text; many mean that the test was seen.
     return Finding(
@@ -118,39 +129,48 @@ def _near_duplicates(loaded: LoadedTask) -> Finding:
     )
 
 
-def near_duplicates(first: Sequence[str], second: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Pairs (index in ``first``, index in ``second``) of nearly equal texts, at most one for each of ``first``.
+def near_duplicates(first: Sequence[str], second: Sequence[str], embed: Embed) -> list[tuple[int, int]]:
+    """Pairs (index in ``first``, index in ``second``) of texts that say the same, at most one for each of ``first``.
 
-    Texts are embedded as tf-idf weighted character n-grams: what differs by typing, spelling or a word is near,
-    what means the same in other words is not.
+    They share most of their letters, in whatever order, and their sentence embeddings are near.
     """
+    pairs = list(_alike(first, second))
+    firsts, seconds = (sorted(set(indices)) for indices in (zip(*pairs, strict=True) if pairs else ((), ())))
+    vectors = dict(zip(firsts, embed([first[i] for i in firsts]), strict=True))
+    others = dict(zip(seconds, embed([second[i] for i in seconds]), strict=True))
+    near = {one: other for one, other in reversed(pairs) if vectors[one] @ others[other] >= NEAR_DUPLICATE}
+    return sorted(near.items())
+
+
+def _alike(first: Sequence[str], second: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Pairs of texts that are worth embedding: those that share much of their letters."""
     if not first or not second:
         return
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    embed = TfidfVectorizer(analyzer="char_wb", ngram_range=(4, 5), sublinear_tf=True, max_df=0.05, dtype=np.float32)
+    pieces = TfidfVectorizer(analyzer="char_wb", ngram_range=(4, 5), sublinear_tf=True, max_df=0.05, dtype=np.float32)
     try:
-        embed.fit([*first, *second])
+        pieces.fit([*first, *second])
     except ValueError:  # texts too few or too short to have telling n-grams: equal ones are found elsewhere
         return
-    others = embed.transform(second).T.tocsr()
+    others = pieces.transform(second).T.tocsr()
     for start in range(0, len(first), ROWS):
-        similar = (embed.transform(first[start : start + ROWS]) @ others).tocsr()
-        similar.data[similar.data < NEAR_DUPLICATE] = 0.0
+        similar = (pieces.transform(first[start : start + ROWS]) @ others).tocsr()
+        similar.data[similar.data < LEAST_ALIKE] = 0.0
         similar.eliminate_zeros()
-        for row in np.unique(similar.nonzero()[0]):
-            candidates = similar.indices[similar.indptr[row] : similar.indptr[row + 1]]
-            alike = (index for index in candidates if _overlap(first[start + row], second[index]) >= LEAST_OVERLAP)
-            found = next(alike, None)
-            if found is not None:
-                yield start + int(row), int(found)
+        for row in np.unique(similar.nonzero()[0]).tolist():
+            span = slice(similar.indptr[row], similar.indptr[row + 1])
+            closest = similar.indices[span][np.argsort(-similar.data[span], kind="stable")[:CLOSEST]]
+            for column in closest.tolist():
+                if _overlap(first[start + row], second[column]) >= LEAST_OVERLAP:
+                    yield start + row, column
 
 
 def _overlap(one: str, other: str) -> float:
     """Share of the pieces of five characters that two texts have in common, of all that either has.
 
-    What nearly every text of a task has says nothing in the embedding. Where that is most of a text (moves of a game),
-    two that share one rare piece would be taken for the same.
+    What nearly every text of a task has is not among the n-grams. Where that is most of a text (moves of a game), two
+    that share one rare piece would be taken for alike.
     """
     pieces, others = ({text[i : i + 5] for i in range(max(1, len(text) - 4))} for text in (one, other))
     return len(pieces & others) / len(pieces | others)

@@ -98,6 +98,7 @@ def check_task_command(
 
     from askew.agent.config import Settings
     from askew.agent.models.pull import model_folder
+    from askew.evals.protocol import embedder
     from askew.evals.task_check import check_task
     from askew.tasks.load import load_task
 
@@ -105,7 +106,7 @@ def check_task_command(
     folder = model_folder(Settings().student)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     context = int(AutoConfig.from_pretrained(folder).max_position_embeddings)
-    found = check_task(loaded, lambda text: len(tokenizer(text)["input_ids"]), context)
+    found = check_task(loaded, lambda text: len(tokenizer(text)["input_ids"]), context, embedder().embed)
     rows = [[finding.name, "yes" if finding.holds else "NO", finding.seen] for finding in found]
     _show(name, ["contract", "holds", "seen"], rows, json_)
     for note in loaded.notes:

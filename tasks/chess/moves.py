@@ -44,7 +44,7 @@ LINE, ENGINE = "-line", "-engine"
 NAMES = [task + ending for ending in ("", LINE, ENGINE) for task in (PAIR, ANY)]
 PUZZLES = {"hanging piece": 1700, "mate in 1": 1000, "fork": 150, "mate in 2": 140, "mate in 3": 10}
 """How many of each kind: easy ones make the bulk, so that a weak supervisor is right on most."""
-ANY_PUZZLES = {"rook ending": {"mate in 1": 450, "mate in 2": 100}, "game": {"hanging piece": 1100, "quiet move": 60}}
+ANY_PUZZLES = {"rook ending": {"mate in 1": 300, "mate in 2": 90}, "game": {"hanging piece": 1300, "quiet move": 70}}
 """The same where any move may be answered, by where the positions come from."""
 ANY_SIZES = {split: size if split is Split.WEAK else 2 * size // 5 for split, size in SIZES.items()}
 """Of a case with sixteen moves the student reads sixteen texts: fewer cases."""
@@ -180,7 +180,7 @@ def _with_moves(source: str, rng: np.random.Generator) -> Iterator[tuple[chess.B
     )
     for board, line in found:
         if board.legal_moves.count() == MOVES:
-            yield board, line, " ".join(line[:OPENING]) or board.board_fen()
+            yield board, line, " ".join(line[:OPENING]) or str(board.occupied & ~board.pawns)
 
 
 def generate_scored(

@@ -35,6 +35,8 @@ SHORTEST_GAME, LONGEST_GAME = 16, 60
 EMPTIER = 0.8
 """How often something is taken in games that are to end with few pieces, and so with few legal moves."""
 LONGEST_EMPTIER = 100
+MEN = 4
+"""Black men around the kings of a rook ending, so that no two look alike."""
 EDGE = [s for s in chess.SQUARES if chess.square_rank(s) in (0, 7) or chess.square_file(s) in (0, 7)]
 CORNERS = [s for s in chess.SQUARES if chess.square_rank(s) in (0, 1, 6, 7) and chess.square_file(s) in (0, 1, 6, 7)]
 
@@ -167,12 +169,13 @@ def few_pieces(rng: np.random.Generator) -> chess.Board:
 
 
 def rook_ending(rng: np.random.Generator) -> chess.Board:
-    """White to move with king and rook against a king near a corner, the kings close, and two pawns."""
+    """White to move with king and rook against a king near a corner, the kings close, and black men around them."""
     while True:
         lone = int(rng.choice(CORNERS))
         near = [square for square in chess.SQUARES if chess.square_distance(square, lone) == 2]
-        squares = [lone, int(rng.choice(near)), *map(int, rng.choice(64, size=3, replace=False))]
-        board = _placed(squares, "kKRpp") if len(set(squares)) == len(squares) else None
+        squares = [lone, int(rng.choice(near)), *map(int, rng.choice(64, size=1 + MEN, replace=False))]
+        men = "".join(rng.choice(list("ppnb"), size=MEN))
+        board = _placed(squares, "kKR" + men) if len(set(squares)) == len(squares) else None
         if board is not None:
             return board
 

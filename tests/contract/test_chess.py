@@ -10,6 +10,7 @@ from pathlib import Path
 
 import chess
 import pytest
+from conftest import embed
 
 from askew.agent.supervisors.material import MaterialSupervisor
 from askew.errors import InputError, RunError
@@ -204,7 +205,7 @@ def test_the_tasks_keep_the_contract(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     monkeypatch.setattr(moves_module, "PUZZLES", {"hanging piece": 260, "mate in 1": 20})
     monkeypatch.setattr(moves_module, "ANY_PUZZLES", {"rook ending": {"mate in 1": 200}, "game": {"hanging piece": 60}})
     for name in (PAIR, ANY, PAIR + LINE):
-        findings = check_task(load_task(name, 0), lambda text: len(text.split()), 2048)
+        findings = check_task(load_task(name, 0), lambda text: len(text.split()), 2048, embed)
         assert [finding for finding in findings if not finding.holds] == []
 
 

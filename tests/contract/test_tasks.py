@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import rows
+from conftest import embed, rows
+from numpy.typing import NDArray
 
 from askew.evals.task_check import check_task, near_duplicates
 from askew.tasks.case import Case, Split
@@ -17,7 +18,7 @@ from askew.tasks.load import TASKS, load_task
 
 
 def broken(loaded: LoadedTask) -> set[str]:
-    return {finding.name for finding in check_task(loaded, lambda text: len(text.split()), 2048) if not finding.holds}
+    return {f.name for f in check_task(loaded, lambda text: len(text.split()), 2048, embed) if not f.holds}
 
 
 @pytest.mark.parametrize("name", [name for name in TASKS if not name.startswith("chess-")])
@@ -61,12 +62,26 @@ def test_near_duplicates_are_texts_that_differ_by_typing() -> None:
         *(f"Unrelated sentence {index} on a topic of its own {index * 7}." for index in range(400)),
         texts[-1] + " ",
     ]
-    assert (40, 400) in list(near_duplicates(texts, others))
-    assert list(near_duplicates([], others)) == []
+    assert (40, 400) in near_duplicates(texts, others, embed)
+    assert near_duplicates([], others, embed) == []
+
+
+def test_near_duplicates_share_both_letters_and_meaning() -> None:
+    text, same = "wow. Impressed with my team so far. love it.", "wow! very impressed with my team so far! love it!"
+    others = [*(f"Unrelated sentence {index} on a topic of its own {index * 7}." for index in range(400)), same]
+
+    def one_meaning(texts: Sequence[str]) -> NDArray[np.float32]:
+        return np.eye(1, 4, dtype=np.float32).repeat(len(texts), axis=0)
+
+    def own_meaning(texts: Sequence[str]) -> NDArray[np.float32]:
+        return np.eye(2, dtype=np.float32)[[int(one == text) for one in texts]]
+
+    assert near_duplicates([text], others, one_meaning) == [(0, 400)]
+    assert near_duplicates([text], others, own_meaning) == []
 
 
 def test_two_games_that_share_one_rare_move_are_no_near_duplicates() -> None:
     rng = np.random.default_rng(0)
     moves = [f"{piece}{file}{rank}" for piece in "NBRQ" for file in "abcdefgh" for rank in range(1, 9)]
     games = [" ".join(rng.choice(moves, 30)) for _ in range(400)]
-    assert list(near_duplicates([games[0] + " cxb5"], [games[1] + " cxb5", *games[2:]])) == []
+    assert near_duplicates([games[0] + " cxb5"], [games[1] + " cxb5", *games[2:]], embed) == []
