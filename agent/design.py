@@ -27,13 +27,13 @@ SETS_A_ROUND = 6
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A case that could be asked, and where it comes from; ``about`` is the set that an edit was made for."""
+    """A case that could be asked, and where it comes from; ``about`` are the sets that an edit was made for."""
 
     case: Case
     source: str
     intended: int | None = None
     parent: str | None = None
-    about: str | None = None
+    about: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ def choose(
     share = int(SET_SHARE * size / len(leading)) if leading else 0
     for priority in leading:
         # An edit for another set leaves this one's subject as it is in the parent, whose truth it shares: nothing new.
-        mine_C = np.array([candidate.about in (None, priority.set_id) for candidate in candidates])
+        mine_C = np.array([not candidate.about or priority.set_id in candidate.about for candidate in candidates])
         eig_C = eig_by_set[priority.set_id]
         batch = infogain.joint_batch(
             beliefs[priority.set_id].p_H, outlook.q_by_set[priority.set_id], share, eig_C * free_C * mine_C, rng

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -17,6 +18,7 @@ from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
 from askew.agent.cluster import Embed
 from askew.agent.conditional_logit import Array
+from askew.agent.conditions import conditional, parts_of
 from askew.agent.hypotheses import Grounding
 from askew.tasks.attributes import bank, describe, find, keyword, measure
 from askew.tasks.case import Attribute, Case, Split, Task
@@ -38,6 +40,7 @@ class Grounder:
         self._attributes = {**bank(task.options_vary), **task.attributes}
         self._pool = task.split(Split.POOL)
         self._scales: dict[Grounding, tuple[Array, float]] = {}
+        self._usually: dict[Grounding, float] = {}
         self._measured: dict[tuple[Grounding, Case], Array] = {}
         names = list(self._attributes)
         described = [describe(name) if name not in task.attributes else name for name in names]
@@ -57,6 +60,18 @@ class Grounder:
         last = self.task.n_options - 1
         groundings = [Grounding(name, False, last, 1.0) for name in self._names]
         return [grounding for grounding in groundings if self.varies(grounding)]
+
+    def conditionals(self, grounding: Grounding) -> list[Grounding]:
+        """The measure as it may count only with, or only without, another attribute; none where it has a condition."""
+        subject, condition, _ = parts_of(grounding.measure)
+        if grounding.concept or condition is not None:
+            return []
+        others = [other.measure for other in self.attributes() if other.measure != subject]
+        return [
+            replace(grounding, measure=conditional(subject, other, present))
+            for other in others
+            for present in (True, False)
+        ]
 
     def varies(self, grounding: Grounding) -> bool:
         """Whether the measure tells any cases of the pool apart."""
@@ -85,7 +100,16 @@ class Grounder:
         return presence_N_S
 
     def _deviations(self, grounding: Grounding, cases: Sequence[Case]) -> Array:
-        """deviation_N_J, between -1 and 1: from the pool's median, or from the mean of the case's options."""
+        """deviation_N_J, between -1 and 1: from the pool's median, or from the mean of the case's options.
+
+        0 where a condition of the measure doesn't hold.
+        """
+        subject, condition, present = parts_of(grounding.measure)
+        if condition is not None and not grounding.concept and cases:
+            given = Grounding(condition, False, grounding.option, 1.0)
+            more_N_J = np.stack(self._measure(given, cases)) > self._usual(given)
+            whole_N_J = self._deviations(replace(grounding, measure=subject), cases)
+            return np.where(more_N_J == present, whole_N_J, 0.0)
         centre, scale = self._scale(grounding)
         if scale <= 1e-9 or not cases:
             return np.zeros((len(cases), 1))
@@ -96,15 +120,24 @@ class Grounder:
         return deviation_N_J
 
     def _scale(self, grounding: Grounding) -> tuple[Array, float]:
-        """Centre and spread over the pool. Options are compared with each other, so their centre is not used."""
+        """What is usual over the pool (not for options, which are compared with each other), and the spread."""
         if grounding not in self._scales:
             raw = np.stack(self._measure(grounding, self._pool))
             if raw.shape[1] == 1:
-                self._scales[grounding] = (np.median(raw, axis=0), float(raw.std()))
+                usual = np.median(raw, axis=0)
+                if raw.max() <= usual and (raw < usual).any():
+                    usual = raw[raw < usual].max(keepdims=True)  # what most have all of is more than the others have
+                self._scales[grounding] = (usual, float(raw.std()))
             else:
                 apart = raw - raw.mean(axis=1, keepdims=True)
                 self._scales[grounding] = (np.zeros(raw.shape[1]), float(apart.std()))
         return self._scales[grounding]
+
+    def _usual(self, grounding: Grounding) -> float:
+        """The median over the texts of the pool."""
+        if grounding not in self._usually:
+            self._usually[grounding] = float(np.median(np.stack(self._measure(grounding, self._pool))))
+        return self._usually[grounding]
 
     def _measure(self, grounding: Grounding, cases: Sequence[Case]) -> list[Array]:
         """One number, or one an option, for each case; measured once."""

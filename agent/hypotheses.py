@@ -55,6 +55,8 @@ class HypothesisSet:
     hypotheses: tuple[Hypothesis, ...]
     cases: tuple[str, ...]
     why: str
+    parents: tuple[str, ...] = ()
+    """The set that this one was split off from, if any."""
 
     @property
     def prior_none(self) -> float:

@@ -14,6 +14,7 @@ from askew.agent.ahead import EarlyEmbedding
 from askew.agent.clarify import clarify
 from askew.agent.cluster import SubjectCluster, claims_of, cluster_subjects
 from askew.agent.conditional_logit import Array
+from askew.agent.conditions import parts_of
 from askew.agent.config import Settings
 from askew.agent.controls import FULL, Controls
 from askew.agent.design import (
@@ -27,6 +28,7 @@ from askew.agent.design import (
     without_noise,
 )
 from askew.agent.ground import Grounder
+from askew.agent.hypotheses import HypothesisSet
 from askew.agent.hypothesise import PROMPT, SHORT_PROMPT, Chain, informative_cases, sample_chains
 from askew.agent.journal import Data
 from askew.agent.lab import PREDICTED, Lab
@@ -36,12 +38,14 @@ from askew.agent.record import cluster_data, experiment_data, log_beliefs, note_
 from askew.agent.sets import (
     LARGEST_NUMBER_OF_SETS,
     Proposal,
+    Surprise,
     correlation,
     duplicate_of,
     enumerated,
     from_cluster,
     from_surprises,
     make_set,
+    split_off,
 )
 from askew.agent.supervisors.base import answers_new_cases
 from askew.agent.telling import tell_round
@@ -49,6 +53,8 @@ from askew.agent.write import edits_for, key, proposed_cases, written_cases
 from askew.seeds import stream, stream_seed
 from askew.tasks.case import Split, Task
 
+DOUBTED = 0.5
+"""A set that matters with more than this probability may be split: it may matter under a condition only."""
 TARGETS = 300
 """Pool cases whose truth the experiments are to inform."""
 EDITED_PARENTS = 12
@@ -256,9 +262,16 @@ def look_ahead(lab: Lab, notebook: Notebook, controls: Controls, seen: set[str])
 def edits(notebook: Notebook, lab: Lab, seen: set[str]) -> list[Candidate]:
     """Minimal edits, for every set, of cases that were answered already: one label buys a pair."""
     parents = [case for case in notebook.answered() if case.split is not Split.WRITTEN][-EDITED_PARENTS:]
-    made = [(s.id, w) for s in notebook.sets for w in edits_for(lab.task, s.grounding, parents, seen)]
+    by_subject: dict[str, list[HypothesisSet]] = {}
+    for one in notebook.sets:
+        by_subject.setdefault(parts_of(one.grounding.measure)[0], []).append(one)
+    made = [
+        (tuple(one.id for one in alike), written)
+        for alike in by_subject.values()
+        for written in edits_for(lab.task, alike[0].grounding, parents, seen)
+    ]
     notebook.origins |= {w.case.id: notebook.asked[w.parent].case for _, w in made if w.parent is not None}
-    return [Candidate(w.case, "edited", parent=w.parent, about=set_id) for set_id, w in made]
+    return [Candidate(w.case, "edited", parent=w.parent, about=about) for about, w in made]
 
 
 def design(
@@ -327,7 +340,9 @@ def surprises(lab: Lab, notebook: Notebook) -> list[Proposal]:
     cases = [answered[index] for index in distinct]
     answered_L_K = np.eye(lab.task.n_options)[notebook.weak_labels()][distinct]
     known = [*notebook.groundings, *notebook.given_up]
-    return from_surprises(notebook.grounder, cases, answered_L_K, notebook.expected_answers(cases), known)
+    surprise = Surprise(notebook.grounder, cases, answered_L_K, notebook.expected_answers(cases), known)
+    believed = [one for one in notebook.sets if notebook.beliefs[one.id].none < DOUBTED]
+    return [*from_surprises(surprise), *split_off(surprise, believed)]
 
 
 # -- step 7: retrain and publish ---------------------------------------------------------------------

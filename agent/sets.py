@@ -22,6 +22,14 @@ SURPRISING = 2.0
 """Least |z| with which a subject must explain the surprises to become a set; its prior pays for the search."""
 SURPRISES = 4
 """Attributes, and as many words, that surprises may propose at a time."""
+FEWEST_ANSWERS = 8
+"""Answers before which nothing is surprising."""
+SPLITTING = 3.0
+"""Least |z| with which a condition must explain what a set leaves over: many are tried."""
+CONDITIONAL = 0.2
+"""How many of a subject's conditions are expected to be what matters, where the subject does: mostly none."""
+LEAST_HELD = 4
+"""Answered cases with the subject in which a condition must hold, and in which it must not."""
 RAREST_WORD = 4
 """Answered cases in which a word must occur to be tried."""
 COMMON = 0.04
@@ -49,6 +57,8 @@ class Proposal:
     matters: float
     cases: tuple[str, ...]
     why: str
+    parents: tuple[str, ...] = ()
+    """The set that this one was split off from."""
 
 
 def from_cluster(cluster: SubjectCluster, grounder: Grounder, cases: Mapping[str, Case]) -> Proposal | None:
@@ -83,41 +93,89 @@ def enumerated(grounder: Grounder) -> list[Proposal]:
     return [Proposal(g.measure, g, {}, EXPECTED_MISTAKES / len(known), (), why) for g in known]
 
 
-def from_surprises(
-    grounder: Grounder, cases: Sequence[Case], weak_L_K: Array, predicted_L_K: Array, known: Sequence[Grounding]
-) -> list[Proposal]:
+@dataclass(frozen=True)
+class Surprise:
+    """L answers (edits left out), what was expected of them, and the measures that were tried before."""
+
+    grounder: Grounder
+    cases: Sequence[Case]
+    weak_L_K: Array
+    predicted_L_K: Array
+    known: Sequence[Grounding]
+
+    def explained(self, tried: Sequence[Grounding]) -> Array:
+        """z_A: how well each measure explains where the supervisor departed from what was expected.
+
+        A score test on the residuals of the answers (Rao 1948), for what is liked and for what misleads.
+        """
+        effects_L_K_A = self.grounder.effects(tried, self.cases)
+        residual_L_K = self.weak_L_K - self.predicted_L_K
+        liked_A = _scores(residual_L_K, self.predicted_L_K, effects_L_K_A, biased=not self.grounder.task.options_vary)
+        # What misleads moves answers against the truth as the student sees it, wherever there is more of it.
+        against_L_K = -self.predicted_L_K + self.predicted_L_K.mean(axis=1, keepdims=True)
+        misleading_L_K_A = self.grounder.presence(tried, self.cases)[:, None] * against_L_K[:, :, None]
+        misled_A = _scores(residual_L_K, self.predicted_L_K, misleading_L_K_A, biased=False)
+        return np.where(np.abs(misled_A) > np.abs(liked_A), misled_A, liked_A)
+
+    def told_by(self, grounding: Grounding, sign: float) -> tuple[str, ...]:
+        """The cases whose answers speak for the measure most."""
+        effects_L_K = self.grounder.effects([grounding], self.cases)[:, :, 0]
+        pull_L = ((self.weak_L_K - self.predicted_L_K) * effects_L_K).sum(axis=1) * sign
+        return tuple(self.cases[i].id for i in np.argsort(-pull_L, kind="stable")[:5])
+
+
+def from_surprises(surprise: Surprise) -> list[Proposal]:
     """Attributes and words that explain where the supervisor departed from the prediction.
 
-    For each a score test on the residuals of the answers (Rao 1948). The answers that propose a set also weigh it, so
-    its prior is what one of all that were tried has. What known sets already explain is not proposed again.
+    The answers that propose a set also weigh it, so its prior is what one of all that were tried has. What known sets
+    already explain is not proposed again.
     """
-    if len(cases) < 8:
+    if len(surprise.cases) < FEWEST_ANSWERS:
         return []
-    attributes, words = grounder.attributes(), grounder.words(cases, RAREST_WORD)
-    tried = [g for g in (*attributes, *words) if g not in known]
-    effects_L_K_A = grounder.effects(tried, cases)
-    residual_L_K = weak_L_K - predicted_L_K
-    z_A = _scores(residual_L_K, predicted_L_K, effects_L_K_A, biased=not grounder.task.options_vary)
-    # What misleads moves answers against the truth as the student sees it, wherever there is more of it.
-    against_L_K = -predicted_L_K + predicted_L_K.mean(axis=1, keepdims=True)
-    misleading_L_K_A = grounder.presence(tried, cases)[:, None] * against_L_K[:, :, None]
-    z_A = np.where(
-        np.abs(misled_A := _scores(residual_L_K, predicted_L_K, misleading_L_K_A, biased=False)) > np.abs(z_A),
-        misled_A,
-        z_A,
-    )
-    proposals = []
+    attributes, words = surprise.grounder.attributes(), surprise.grounder.words(surprise.cases, RAREST_WORD)
+    tried = [g for g in (*attributes, *words) if g not in surprise.known]
+    z_A = surprise.explained(tried)
     ranked = [int(a) for a in np.argsort(-np.abs(z_A), kind="stable")]
     of_words = set(words)
     leading = [a for a in ranked if tried[a] not in of_words][:SURPRISES]
-    for a in leading + [a for a in ranked if tried[a] in of_words][:SURPRISES]:
-        if np.abs(z_A[a]) > SURPRISING:
-            pull_L = (residual_L_K * effects_L_K_A[:, :, a]).sum(axis=1) * np.sign(z_A[a])
-            told_by = tuple(cases[i].id for i in np.argsort(-pull_L, kind="stable")[:5])
-            why = f"surprising answers: z = {z_A[a]:+.1f} over {len(cases)} answers, the best of {len(tried)} tried"
-            matters = EXPECTED_MISTAKES / len(tried)
-            proposals.append(Proposal(tried[a].measure, tried[a], {}, matters, told_by, why))
+    leading += [a for a in ranked if tried[a] in of_words][:SURPRISES]
+    return [
+        _surprising(surprise, tried[a], z_A[a], len(tried), EXPECTED_MISTAKES)
+        for a in leading
+        if np.abs(z_A[a]) > SURPRISING
+    ]
+
+
+def split_off(surprise: Surprise, believed: Sequence[HypothesisSet]) -> list[Proposal]:
+    """Where a believed set's subject matters with, or only without, something else: at most one such case of each set.
+
+    What the whole set explains is expected already, so what is left over goes one way where the condition holds and
+    the other way where it doesn't. The set stays: either may be what is true.
+    """
+    if len(surprise.cases) < FEWEST_ANSWERS:
+        return []
+    proposals = []
+    for one in believed:
+        presence_L = np.abs(surprise.grounder.effects([one.grounding], surprise.cases)[:, :, 0]).max(axis=1) > 0
+        tried = [g for g in surprise.grounder.conditionals(one.grounding) if g not in surprise.known]
+        held_A = (np.abs(surprise.grounder.effects(tried, surprise.cases)).max(axis=1) > 0).sum(axis=0)
+        tried = [g for g, n in zip(tried, held_A, strict=True) if LEAST_HELD <= n <= presence_L.sum() - LEAST_HELD]
+        if not tried:
+            continue
+        z_A = surprise.explained(tried)
+        best = int(np.abs(z_A).argmax())
+        if np.abs(z_A[best]) > SPLITTING:
+            proposals.append(_surprising(surprise, tried[best], z_A[best], len(tried), CONDITIONAL, (one.id,)))
     return proposals
+
+
+def _surprising(
+    surprise: Surprise, grounding: Grounding, z: float, tried: int, expected: float, parents: tuple[str, ...] = ()
+) -> Proposal:
+    """The best of ``tried`` measures of which ``expected`` are expected to matter."""
+    why = f"surprising answers: z = {z:+.1f} over {len(surprise.cases)} answers, the best of {tried} tried"
+    told_by = surprise.told_by(grounding, np.sign(z))
+    return Proposal(grounding.measure, grounding, {}, expected / tried, told_by, why, parents)
 
 
 def _scores(residual_L_K: Array, predicted_L_K: Array, effects_L_K_A: Array, *, biased: bool) -> Array:
@@ -159,7 +217,9 @@ def make_set(proposal: Proposal, number: int, task: Task, known: float = 0.0) ->
         )
         for index, ((direction, kind), chance) in enumerate(zip(ways, chances, strict=True), start=1)
     )
-    return HypothesisSet(set_id, proposal.subject, proposal.grounding, hypotheses, proposal.cases, proposal.why)
+    return HypothesisSet(
+        set_id, proposal.subject, proposal.grounding, hypotheses, proposal.cases, proposal.why, proposal.parents
+    )
 
 
 def statement(subject: str, grounding: Grounding, direction: int, kind: Kind, task: Task) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from askew.agent.conditional_logit import Array
+from askew.agent.conditions import parts_of
 from askew.agent.hypotheses import Grounding
 from askew.agent.journal import Data
 from askew.agent.lab import Lab, case_data, case_from
@@ -120,9 +121,10 @@ def edits_for(task: Task, grounding: Grounding, parents: Sequence[Case], seen: s
     if grounding.concept or task.manner_matters:
         return []
     made = []
+    measure, _, _ = parts_of(grounding.measure)
     for parent in parents:
-        for index, (text, options) in enumerate(edited(grounding.measure, parent, task.options_vary)):
-            case = Case(f"{parent.id}~{grounding.measure}~{index}", text, options, Split.WRITTEN)
+        for index, (text, options) in enumerate(edited(measure, parent, task.options_vary)):
+            case = Case(f"{parent.id}~{measure}~{index}", text, options, Split.WRITTEN)
             if _usable(task, case, seen):
                 made.append(Written(case, parent=parent.id))
     return made

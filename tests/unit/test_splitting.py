@@ -1,0 +1,85 @@
+"""A believed set is split where its subject matters under a condition only, and left whole where it always matters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import embed, rows
+
+from askew.agent.conditions import conditional, parts_of
+from askew.agent.ground import Grounder
+from askew.agent.hypotheses import Grounding
+from askew.agent.sets import Proposal, Surprise, make_set, split_off
+from askew.tasks.case import Split
+from askew.tasks.load import load_task
+
+LOUD = Grounding("exclamation marks", False, 1, 1.0)
+
+
+@pytest.fixture
+def grounder(cases_file: Callable[..., Path]) -> Grounder:
+    """Reviews of which half are loud, and half of each have a contrast."""
+    made = rows(320)
+    for index, row in enumerate(made):
+        if index % 3 == 0:
+            row["text"] = str(row["text"]).replace("Number", "Although")
+    return Grounder(load_task(str(cases_file(made)), 0).task, embed)
+
+
+def surprise(
+    grounder: Grounder, answered: Callable[[bool, bool], float], expected: Callable[[bool], float], seed: int = 0
+) -> Surprise:
+    """Answers that follow ``answered`` (loud, contrast), where ``expected`` (loud) was."""
+    cases = grounder.task.split(Split.POOL)
+    rng = np.random.default_rng(seed)
+    said, thought = [], []
+    for case in cases:
+        loud, contrast = "!" in case.text, "Although" in case.text
+        said.append(int(rng.random() < answered(loud, contrast)))
+        thought.append([1 - expected(loud), expected(loud)])
+    return Surprise(grounder, cases, np.eye(2)[said], np.array(thought), [LOUD])
+
+
+def split(told: Surprise) -> Sequence[Proposal]:
+    whole = make_set(Proposal(LOUD.measure, LOUD, {}, 0.1, (), "tried"), 1, told.grounder.task)
+    return split_off(told, [whole])
+
+
+def test_a_condition_is_found_and_the_set_is_its_parent(grounder: Grounder) -> None:
+    answered = {(True, True): 1.0, (True, False): 0.3}
+    told = surprise(grounder, lambda *case: answered.get(case, 0.5), lambda loud: 0.6 if loud else 0.5)
+    (found,) = split(told)
+    assert parts_of(found.grounding.measure)[:2] == ("exclamation marks", "contrast")
+    assert found.parents == ("S1",) and len(found.cases) == 5
+    child = make_set(found, 2, grounder.task)
+    assert child.parents == ("S1",) and child.prior_none > 0.99
+    effects_N_K = grounder.effects([found.grounding], told.cases)[:, :, 0]
+    whole_N_K = grounder.effects([LOUD], told.cases)[:, :, 0]
+    present = parts_of(found.grounding.measure)[2]
+    holds_N = np.array([("Although" in case.text) == present for case in told.cases])
+    assert np.array_equal(effects_N_K[holds_N], whole_N_K[holds_N]) and not effects_N_K[~holds_N].any()
+
+
+def test_what_always_matters_is_not_split(grounder: Grounder) -> None:
+    made = [
+        surprise(grounder, lambda loud, _: 0.9 if loud else 0.5, lambda loud: 0.9 if loud else 0.5, s)
+        for s in range(20)
+    ]
+    assert sum(bool(split(told)) for told in made) <= 5, "so many conditions are tried that chance explains something"
+    told = made[0]
+    assert not split(Surprise(grounder, told.cases[:5], told.weak_L_K[:5], told.predicted_L_K[:5], []))
+
+
+def test_a_condition_has_a_name_that_is_read_back(grounder: Grounder) -> None:
+    assert parts_of(conditional("names", "stories", True)) == ("names", "stories", True)
+    assert parts_of(conditional("names", "stories", False)) == ("names", "stories", False)
+    assert parts_of("names") == ("names", None, True)
+    named = grounder.conditionals(LOUD)
+    assert len(named) == len({g.measure for g in named}) == 2 * (len(grounder.attributes()) - 1)
+    assert not grounder.conditionals(named[0]), "a condition has no further condition"
+    assert not grounder.conditionals(Grounding("loud people", True, 1, 0.5)), (
+        "what is told by meaning alone is not split"
+    )
