@@ -15,7 +15,7 @@ from askew.tasks.case import Case, Split
 from askew.tasks.gold import LoadedTask
 from askew.tasks.splits import normalised
 
-NEAR_DUPLICATE = 0.95
+NEAR_DUPLICATE = 0.9
 """Cosine similarity of two texts' sentence embeddings from which they are taken for one."""
 LEAST_ALIKE, LEAST_OVERLAP = 0.5, 0.4
 """What two texts must share in letters to be embedded at all: the cosine of their tf-idf weighted character n-grams,
