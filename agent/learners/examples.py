@@ -33,6 +33,8 @@ class Passage:
     text: str
     before: str = ""
     weight: float = 1.0
+    given: tuple[tuple[int, int], ...] = ()
+    """Parts of the text, from character to character, that are read and not learned either."""
 
 
 def truth_examples(

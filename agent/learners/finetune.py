@@ -238,33 +238,44 @@ class TextObjective:
     def __post_init__(self) -> None:
         end = [] if self.tokenizer.eos_token_id is None else [int(self.tokenizer.eos_token_id)]
         self._ids_N: list[list[int]] = []
-        self._learned_N: list[int] = []
+        self._learned_N: list[list[int]] = []
         for passage in self.passages:
             before = self.tokenizer(passage.before, add_special_tokens=False)["input_ids"] or end
-            text = (self.tokenizer(passage.text, add_special_tokens=False)["input_ids"] + end)[: self.max_tokens - 1]
+            text, learned = self._text(passage)
+            text, learned = [*text, *end][: self.max_tokens - 1], [*learned, *(True for _ in end)]
             # What stands before gives way where both don't fit, its beginning first.
-            room = self.max_tokens - len(text)
-            self._ids_N.append([*before[-room:], *text])
-            self._learned_N.append(min(len(text), len(self._ids_N[-1]) - 1))
+            ids = [*before[-(self.max_tokens - len(text)) :], *text]
+            first = len(ids) - len(text)
+            self._ids_N.append(ids)
+            self._learned_N.append([first + i for i, one in enumerate(learned[: len(text)]) if one and first + i > 0])
         self.lengths = [len(ids) for ids in self._ids_N]
         self.rows = [1] * len(self._ids_N)
-        self.weights = [p.weight * n for p, n in zip(self.passages, self._learned_N, strict=True)]
+        self.weights = [p.weight * len(places) for p, places in zip(self.passages, self._learned_N, strict=True)]
+
+    def _text(self, passage: Passage) -> tuple[list[int], list[bool]]:
+        """The tokens of a passage's text, and which of them are learned."""
+        if not passage.given:
+            ids = self.tokenizer(passage.text, add_special_tokens=False)["input_ids"]
+            return ids, [True] * len(ids)
+        found = self.tokenizer(passage.text, add_special_tokens=False, return_offsets_mapping=True)
+        learned = [not any(a < to and b > at for at, to in passage.given) for a, b in found["offset_mapping"]]
+        return found["input_ids"], learned
 
     def losses(self, network: Any, indices: Sequence[int], done: float) -> torch.Tensor:
         """losses_B: the mean over the learned tokens of each passage."""
         del done
         rows = [self._ids_N[index] for index in indices]
         ids_B_T, mask_B_T = padded(rows, pad_id(self.tokenizer), device_of(network))
-        width = ids_B_T.shape[1]
-        first_B = torch.tensor([len(self._ids_N[i]) - self._learned_N[i] for i in indices], device=ids_B_T.device)
-        # Logits only from the place before the first learned token on: with a large vocabulary they cost the most.
-        places_S = torch.arange(int(first_B.min()), width, device=ids_B_T.device)
-        # As indices, not as a number: of a slice the product is several times slower on CPUs.
+        learned_B_T = torch.zeros_like(ids_B_T, dtype=torch.bool)
+        for row, index in enumerate(indices):
+            learned_B_T[row, self._learned_N[index]] = True
+        # Logits only before tokens that are learned in some row: with a large vocabulary they cost the most.
+        # As indices, not as a slice: of that the product is several times slower on CPUs.
+        places_S = learned_B_T.any(0).nonzero()[:, 0]
         logits_B_S_V = network(
             input_ids=ids_B_T, attention_mask=mask_B_T, use_cache=False, logits_to_keep=places_S - 1
         ).logits
-        ids_B_S = ids_B_T[:, places_S]
-        learned_B_S = (places_S >= first_B[:, None]) & (mask_B_T[:, places_S] > 0)
+        ids_B_S, learned_B_S = ids_B_T[:, places_S], learned_B_T[:, places_S]
         # Only the learned places are made float32: over a whole batch and vocabulary that would be most of the memory.
         logp = torch.nn.functional.cross_entropy(
             logits_B_S_V[learned_B_S].float(), ids_B_S[learned_B_S], reduction="none"

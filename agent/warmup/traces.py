@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -29,7 +29,8 @@ NUMBERS = (0.3, 0.35, 0.35)
 """How many traces have one, two and three subjects."""
 MOST_SUBJECTS = len(NUMBERS)
 VERDICTS = 0.15
-"""Share of the traces that go on to the verdicts: enough to know the form, which a grammar keeps anyway."""
+"""Share of the traces that go on to the verdicts and in which options are learned: enough to know the form, which a
+grammar keeps anyway, and that options are even."""
 UNTOLD = {
     "length", "number of sentences", "sentence length", "word length", "variety of words", "repetition", "names",
     "full stop at the end", "capital at the start",
@@ -37,6 +38,8 @@ UNTOLD = {
 """What every text has some of, or gets by any change: traces are silent about it."""
 PAIRED = 0.5
 """Share of the traces about two options that differ; the others are about one text."""
+ENTRIES = 8
+"""Of the glossary, in one text."""
 HEARD = 0.8
 """How often the rater follows the first step."""
 TEST_EVERY = 5
@@ -66,6 +69,8 @@ class Trace:
     text: str
     subjects: frozenset[str]
     truth: str
+    given: tuple[tuple[int, int], ...] = ()
+    """Places in the text of what was drawn, where it is not to be learned."""
 
 
 @cache
@@ -114,6 +119,27 @@ def make_traces(n: int, rng: np.random.Generator, made: Made = Made.TO_LEARN) ->
     return traces
 
 
+def make_glossary(rng: np.random.Generator) -> list[tuple[str, tuple[tuple[int, int], ...]]]:
+    """Every phrase that is learned from, alone or beside another, with what it speaks of; and what is only read.
+
+    A phrase costs a fraction of the words here that it does in a trace.
+    """
+    phrases = sorted({p for subject in subjects() for p in _kept(subject.phrases, Made.TO_LEARN)})
+    order = [phrases[int(index)] for index in rng.permutation(len(phrases))]
+    made: list[tuple[str, tuple[tuple[int, int], ...]]] = []
+    text, given = "", []
+    while order:
+        shown = [f"{order.pop().capitalize()}." for _ in range(min(len(order), 1 + int(rng.integers(2))))]
+        names = dict.fromkeys(s.name for one in shown for s in subjects() if s.value(one) > 0)
+        line = f'Text: "{" ".join(shown)}"\n'
+        given.append((len(text), len(text) + len(line)))
+        text += line + "".join(f"- {name}\n" for name in names)
+        if len(given) == ENTRIES or not order:
+            made.append((text, tuple(given)))
+            text, given = "", []
+    return made
+
+
 def _single(rng: np.random.Generator, made: Made) -> Trace:
     question, *options = _one(rng, carriers()["asked"]["questions"])
     noun = str(_one(rng, carriers()["asked"]["nouns"]))
@@ -147,11 +173,15 @@ def _trace(prompt: str, steps: list[str], options: list[str], there: list[Subjec
     """Which option each step speaks for is drawn; the rater mostly follows the first, the truth follows nothing."""
     favoured = [int(k) for k in rng.integers(len(options), size=len(steps))]
     rater = favoured[0] if favoured and rng.random() < HEARD else int(rng.integers(len(options)))
-    lines = [step + options[k] for step, k in zip(steps, favoured, strict=True)]
     truth = options[int(rng.integers(len(options)))]
     verdicts = f" {options[rater]}\nTruth: {truth}" if rng.random() < VERDICTS else ""
-    text = " " + "\n- ".join(lines) + "\nRater:" + verdicts
-    return Trace(prompt, text, frozenset(s.name for s in there), truth)
+    text, drawn = "", []
+    for step, k in zip(steps, favoured, strict=True):
+        text += ("\n- " if text else " ") + step
+        drawn.append((len(text), len(text) + len(options[k])))
+        text += options[k]
+    text += "\nRater:" + verdicts
+    return Trace(prompt, text, frozenset(s.name for s in there), truth, () if verdicts else tuple(drawn))
 
 
 def _draw(rng: np.random.Generator) -> list[Subject]:
@@ -166,12 +196,7 @@ def _with(plain: str, chosen: list[Subject], rng: np.random.Generator, made: Mad
     phrase_of: dict[str, str] = {}
     for subject in chosen:
         if subject.phrases:
-            kept = [
-                p
-                for i, p in enumerate(subject.phrases)
-                if (i % TEST_EVERY == TEST_EVERY - 1) == (made is Made.OTHER_WORDS)
-            ]
-            phrase = str(_one(rng, kept or subject.phrases))
+            phrase = str(_one(rng, _kept(subject.phrases, made) or subject.phrases))
             text = _worded(text, phrase, rng)
             phrase_of[subject.name] = phrase
     for subject in chosen:
@@ -181,6 +206,11 @@ def _with(plain: str, chosen: list[Subject], rng: np.random.Generator, made: Mad
     return text, sorted(
         there, key=lambda s: (said.find(phrase_of[s.name]) if s.name in phrase_of else len(said), s.name)
     )
+
+
+def _kept(phrases: Sequence[str], made: Made) -> list[str]:
+    """Those of a subject's phrases that are learned from, or those of the test with other words."""
+    return [p for i, p in enumerate(phrases) if (i % TEST_EVERY == TEST_EVERY - 1) == (made is Made.OTHER_WORDS)]
 
 
 def _worded(text: str, phrase: str, rng: np.random.Generator) -> str:

@@ -12,11 +12,13 @@ from askew.agent.learners.examples import Passage
 from askew.agent.learners.finetune import finetune_texts
 from askew.agent.learners.recipe import Recipe
 from askew.agent.models.base import LanguageModel, SamplingRequest
-from askew.agent.warmup.traces import Made, Trace, make_traces
+from askew.agent.warmup.traces import Made, Trace, make_glossary, make_traces
 from askew.seeds import stream
 
-TRACES, TEST_TRACES = 3200, 100
-"""Learned from in about a quarter of an hour on two cores."""
+TRACES, TEST_TRACES = 1750, 100
+"""Learned from in about ten minutes on two cores."""
+GLOSSARY = 12 / TRACES
+"""How often the glossary is read, for each trace."""
 TEMPERATURES = (0.0, 0.7, 1.0)
 QUALITY = "quality.json"
 RECIPE = Recipe(learner="lora", r=16, learning_rate=2.5e-3, epochs=1, batch=4, warm_up=0.05)
@@ -44,8 +46,10 @@ def warm_up(base: Path, folder: Path, traces: int, seed: int = 0, recipe: Recipe
 
 def passages(traces: int, seed: int = 0) -> list[Passage]:
     """What is learned: ``traces`` of them, drawn by ``seed``."""
-    made = make_traces(traces, stream(seed, "warm-up", "traces"))
-    return [Passage(trace.text, trace.prompt) for trace in made]
+    made = [Passage(t.text, t.prompt, given=t.given) for t in make_traces(traces, stream(seed, "warm-up", "traces"))]
+    rng = stream(seed, "warm-up", "glossary")
+    times = round(GLOSSARY * traces)
+    return made + [Passage(text, given=given) for _ in range(times) for text, given in make_glossary(rng)]
 
 
 def test_traces(made: Made = Made.OTHER_CASES, n: int = TEST_TRACES, seed: int = 0) -> list[Trace]:

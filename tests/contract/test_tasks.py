@@ -17,8 +17,14 @@ from askew.tasks.gold import Gold, LoadedTask
 from askew.tasks.load import TASKS, load_task
 
 
+def apart(texts: Sequence[str]) -> NDArray[np.float32]:
+    """Embeddings of which no two texts have the same."""
+    drawn = [np.random.default_rng(list(text.encode())).standard_normal(64) for text in texts]
+    return np.array([v / np.linalg.norm(v) for v in drawn], dtype=np.float32).reshape(-1, 64)
+
+
 def broken(loaded: LoadedTask) -> set[str]:
-    return {f.name for f in check_task(loaded, lambda text: len(text.split()), 2048, embed) if not f.holds}
+    return {f.name for f in check_task(loaded, lambda text: len(text.split()), 2048, apart) if not f.holds}
 
 
 @pytest.mark.parametrize("name", [name for name in TASKS if not name.startswith("chess-")])

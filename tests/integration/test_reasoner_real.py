@@ -54,4 +54,4 @@ def test_the_shipped_reasoner_is_as_good_as_its_card_says() -> None:
     assert quality.precision >= said["precision"] - 0.06
     assert quality.recall >= said["recall"] - 0.06
     assert quality.malformed <= 0.02
-    assert 0.3 < quality.truth_agreement < 0.7, "its verdict on the truth is a coin flip, as it was taught"
+    assert quality.truth_agreement < 0.65, "it knows no more of the truth than the coin that decided it"

@@ -172,6 +172,25 @@ def test_what_stands_before_a_text_is_not_learned(llama: Path) -> None:
     assert torch.allclose(losses_B[0], expected, atol=1e-5)
 
 
+def test_what_is_given_in_a_text_is_not_learned_either(llama: Path) -> None:
+    from askew.agent.learners.finetune import TextObjective
+    from askew.agent.learners.networks import load_causal, load_tokenizer
+
+    tokenizer, network = load_tokenizer(llama), load_causal(llama, QUICK).eval()
+    text = " the film is good, the film is bad"
+    objective = TextObjective(tokenizer, [Passage(text, given=((0, 12), (18, 30))), Passage(text)], 64)
+    losses_B = objective.losses(network, [0, 1], 0.0)
+    found = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    ids = [*found["input_ids"], tokenizer.eos_token_id]
+    logp = network(torch.tensor([[tokenizer.eos_token_id, *ids]])).logits[0].log_softmax(-1)
+    lost = [-logp[place, one] for place, one in enumerate(ids)]
+    inside = [i for i, (a, b) in enumerate(found["offset_mapping"]) if a >= 12 and (b <= 18 or a >= 30)]
+    learned = [*inside, len(ids) - 1]
+    assert 2 < len(learned) < len(ids) - 2
+    assert torch.allclose(losses_B[0], torch.stack([lost[i] for i in learned]).mean(), atol=1e-5)
+    assert torch.allclose(losses_B[1], torch.stack(lost).mean(), atol=1e-5)
+
+
 def test_encoders_dont_write_and_labels_have_to_differ(llama: Path, bert: Path) -> None:
     with pytest.raises(InputError, match="no causal language model"):
         finetune_texts(bert, [Passage(" good")], QUICK)

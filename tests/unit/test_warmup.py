@@ -14,7 +14,7 @@ from askew.agent.config import Settings
 from askew.agent.hypothesise import LONGEST_CLAIM, chain_grammar, read_chain
 from askew.agent.models.base import Completion, SamplingRequest
 from askew.agent.reasoner import adapter_of
-from askew.agent.warmup.traces import Made, carriers, make_traces, subjects
+from askew.agent.warmup.traces import Made, carriers, make_glossary, make_traces, subjects
 from askew.agent.warmup.train import measure
 from askew.errors import InputError
 
@@ -46,6 +46,14 @@ def test_verdicts_are_drawn_at_random() -> None:
     assert 0.4 < np.mean(firsts) < 0.6
 
 
+def test_options_that_were_drawn_are_learned_in_few_traces() -> None:
+    assert all(trace.given == () for trace in WHOLE) and 20 < len(WHOLE) < 100
+    for trace in TRACES:
+        drawn = [trace.text[start:stop] for start, stop in trace.given]
+        assert trace in WHOLE or len(drawn) == trace.text.count(" -> ")
+        assert set(drawn) <= set(options_of(trace.prompt))
+
+
 def test_many_subjects_beyond_the_attribute_bank() -> None:
     names = [subject.name for subject in subjects()]
     assert len(names) == len(set(names)) > 100
@@ -68,6 +76,21 @@ def test_a_plain_sentence_has_nothing_in_it_that_could_be_named(which: str) -> N
         for phrase in phrases:
             there = [subject.name for subject in subjects() if subject.value(phrase)]
             assert not there, f"{part}: {phrase!r} has {there}"
+
+
+def test_the_glossary_has_every_phrase_that_is_learned_and_none_of_the_test() -> None:
+    value = {subject.name: subject.value for subject in subjects()}
+    shown: list[str] = []
+    for text, given in make_glossary(np.random.default_rng(0)):
+        ends = [start for start, _ in given[1:]] + [len(text)]
+        for (start, stop), end in zip(given, ends, strict=True):
+            said = text[start:stop].removeprefix('Text: "').removesuffix('"\n')
+            names = [line.removeprefix("- ") for line in text[stop:end].splitlines()]
+            assert names and all(value[name](said) > 0 for name in names)
+            shown += [phrase.lower() for phrase in said.removesuffix(".").split(". ")]
+    phrases = {phrase.lower() for subject in subjects() for phrase in subject.phrases}
+    assert len(shown) == len(set(shown)) and set(shown) <= phrases
+    assert "sailor" in shown and "deck" not in shown and len(shown) > 0.7 * len(phrases)
 
 
 class Oracle(ScriptedModel):
