@@ -21,6 +21,8 @@ LEAST_ALIKE, LEAST_OVERLAP = 0.5, 0.4
 """What two texts must share in letters to be embedded at all: the cosine of their tf-idf weighted character n-grams,
 and the share of their pieces of five characters that both have. Texts from one mould (sums, stories, positions) mean
 nearly the same to an encoder, and are different cases."""
+SAME = 0.95
+"""The share from which letters alone say that two texts are one."""
 CLOSEST = 5
 """Texts that one is compared with, the most alike by n-grams."""
 LEAST_SHARE = 0.2
@@ -132,18 +134,19 @@ def _near_duplicates(loaded: LoadedTask, embed: Embed) -> Finding:
 def near_duplicates(first: Sequence[str], second: Sequence[str], embed: Embed) -> list[tuple[int, int]]:
     """Pairs (index in ``first``, index in ``second``) of texts that say the same, at most one for each of ``first``.
 
-    They share most of their letters, in whatever order, and their sentence embeddings are near.
+    They share nearly all of their letters, or most of them, in whatever order, and their sentence embeddings are near.
     """
-    pairs = list(_alike(first, second))
-    firsts, seconds = (sorted(set(indices)) for indices in (zip(*pairs, strict=True) if pairs else ((), ())))
-    vectors = dict(zip(firsts, embed([first[i] for i in firsts]), strict=True))
-    others = dict(zip(seconds, embed([second[i] for i in seconds]), strict=True))
-    near = {one: other for one, other in reversed(pairs) if vectors[one] @ others[other] >= NEAR_DUPLICATE}
+    alike = list(_alike(first, second))
+    near = {one: other for one, other, shared in reversed(alike) if shared >= SAME}
+    pairs = [(one, other) for one, other, _ in alike if one not in near]
+    texts = list(dict.fromkeys(text for one, other in pairs for text in (first[one], second[other])))
+    vectors = dict(zip(texts, embed(texts), strict=True))
+    near |= {a: b for a, b in reversed(pairs) if vectors[first[a]] @ vectors[second[b]] >= NEAR_DUPLICATE}
     return sorted(near.items())
 
 
-def _alike(first: Sequence[str], second: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Pairs of texts that are worth embedding: those that share much of their letters."""
+def _alike(first: Sequence[str], second: Sequence[str]) -> Iterator[tuple[int, int, float]]:
+    """Pairs of texts that share much of their letters, and the share."""
     if not first or not second:
         return
     from sklearn.feature_extraction.text import TfidfVectorizer
@@ -162,8 +165,9 @@ def _alike(first: Sequence[str], second: Sequence[str]) -> Iterator[tuple[int, i
             span = slice(similar.indptr[row], similar.indptr[row + 1])
             closest = similar.indices[span][np.argsort(-similar.data[span], kind="stable")[:CLOSEST]]
             for column in closest.tolist():
-                if _overlap(first[start + row], second[column]) >= LEAST_OVERLAP:
-                    yield start + row, column
+                shared = _overlap(first[start + row], second[column])
+                if shared >= LEAST_OVERLAP:
+                    yield start + row, column, shared
 
 
 def _overlap(one: str, other: str) -> float:
