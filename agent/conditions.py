@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from askew.agent.hypotheses import Grounding
+
 WHERE, WITHOUT = " where ", " without "
 
 
@@ -10,10 +12,13 @@ def conditional(measure: str, condition: str, present: bool) -> str:
     return f"{measure}{WHERE if present else WITHOUT}{condition}"
 
 
-def parts_of(measure: str) -> tuple[str, str | None, bool]:
-    """The measure itself, its condition if it has one, and whether that is to be present."""
-    for word, present in ((WHERE, True), (WITHOUT, False)):
-        subject, found, condition = measure.partition(word)
+def parts_of(grounding: Grounding) -> tuple[str, str | None, bool]:
+    """The measure itself, its condition if it has one, and whether that is to be present.
+
+    A subject that is told by meaning alone has none, whatever its words are.
+    """
+    for word, present in () if grounding.concept else ((WHERE, True), (WITHOUT, False)):
+        subject, found, condition = grounding.measure.partition(word)
         if found:
             return subject, condition, present
-    return measure, None, True
+    return grounding.measure, None, True

@@ -63,7 +63,7 @@ class Grounder:
 
     def conditionals(self, grounding: Grounding) -> list[Grounding]:
         """The measure as it may count only with, or only without, another attribute; none where it has a condition."""
-        subject, condition, _ = parts_of(grounding.measure)
+        subject, condition, _ = parts_of(grounding)
         if grounding.concept or condition is not None:
             return []
         others = [other.measure for other in self.attributes() if other.measure != subject]
@@ -104,8 +104,8 @@ class Grounder:
 
         0 where a condition of the measure doesn't hold.
         """
-        subject, condition, present = parts_of(grounding.measure)
-        if condition is not None and not grounding.concept and cases:
+        subject, condition, present = parts_of(grounding)
+        if condition is not None and grounding.measure not in self._attributes and cases:
             given = Grounding(condition, False, grounding.option, 1.0)
             more_N_J = np.stack(self._measure(given, cases)) > self._usual(given)
             whole_N_J = self._deviations(replace(grounding, measure=subject), cases)

@@ -262,9 +262,9 @@ def look_ahead(lab: Lab, notebook: Notebook, controls: Controls, seen: set[str])
 def edits(notebook: Notebook, lab: Lab, seen: set[str]) -> list[Candidate]:
     """Minimal edits, for every set, of cases that were answered already: one label buys a pair."""
     parents = [case for case in notebook.answered() if case.split is not Split.WRITTEN][-EDITED_PARENTS:]
-    by_subject: dict[str, list[HypothesisSet]] = {}
+    by_subject: dict[tuple[str, bool], list[HypothesisSet]] = {}
     for one in notebook.sets:
-        by_subject.setdefault(parts_of(one.grounding.measure)[0], []).append(one)
+        by_subject.setdefault((parts_of(one.grounding)[0], one.grounding.concept), []).append(one)
     made = [
         (tuple(one.id for one in alike), written)
         for alike in by_subject.values()

@@ -121,7 +121,7 @@ def edits_for(task: Task, grounding: Grounding, parents: Sequence[Case], seen: s
     if grounding.concept or task.manner_matters:
         return []
     made = []
-    measure, _, _ = parts_of(grounding.measure)
+    measure, _, _ = parts_of(grounding)
     for parent in parents:
         for index, (text, options) in enumerate(edited(measure, parent, task.options_vary)):
             case = Case(f"{parent.id}~{measure}~{index}", text, options, Split.WRITTEN)

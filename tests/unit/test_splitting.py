@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -52,13 +53,13 @@ def test_a_condition_is_found_and_the_set_is_its_parent(grounder: Grounder) -> N
     answered = {(True, True): 1.0, (True, False): 0.3}
     told = surprise(grounder, lambda *case: answered.get(case, 0.5), lambda loud: 0.6 if loud else 0.5)
     (found,) = split(told)
-    assert parts_of(found.grounding.measure)[:2] == ("exclamation marks", "contrast")
+    assert parts_of(found.grounding)[:2] == ("exclamation marks", "contrast")
     assert found.parents == ("S1",) and len(found.cases) == 5
     child = make_set(found, 2, grounder.task)
     assert child.parents == ("S1",) and child.prior_none > 0.99
     effects_N_K = grounder.effects([found.grounding], told.cases)[:, :, 0]
     whole_N_K = grounder.effects([LOUD], told.cases)[:, :, 0]
-    present = parts_of(found.grounding.measure)[2]
+    present = parts_of(found.grounding)[2]
     holds_N = np.array([("Although" in case.text) == present for case in told.cases])
     assert np.array_equal(effects_N_K[holds_N], whole_N_K[holds_N]) and not effects_N_K[~holds_N].any()
 
@@ -74,12 +75,27 @@ def test_what_always_matters_is_not_split(grounder: Grounder) -> None:
 
 
 def test_a_condition_has_a_name_that_is_read_back(grounder: Grounder) -> None:
-    assert parts_of(conditional("names", "stories", True)) == ("names", "stories", True)
-    assert parts_of(conditional("names", "stories", False)) == ("names", "stories", False)
-    assert parts_of("names") == ("names", None, True)
-    named = grounder.conditionals(LOUD)
-    assert len(named) == len({g.measure for g in named}) == 2 * (len(grounder.attributes()) - 1)
-    assert not grounder.conditionals(named[0]), "a condition has no further condition"
+    for present in (True, False):
+        named = replace(LOUD, measure=conditional("names", "stories", present))
+        assert parts_of(named) == ("names", "stories", present)
+        told = replace(named, concept=True)
+        assert parts_of(told) == (told.measure, None, True), "what is told by meaning alone has no condition"
+    assert parts_of(LOUD) == (LOUD.measure, None, True)
+    offered = grounder.conditionals(LOUD)
+    assert len(offered) == len({g.measure for g in offered}) == 2 * (len(grounder.attributes()) - 1)
+    assert not grounder.conditionals(offered[0]), "a condition has no further condition"
     assert not grounder.conditionals(Grounding("loud people", True, 1, 0.5)), (
         "what is told by meaning alone is not split"
     )
+
+
+def test_what_most_texts_have_all_of_has_an_effect_too(cases_file: Callable[..., Path]) -> None:
+    made = rows(160)
+    for index, row in enumerate(made):
+        row["text"] = str(row["text"]).rstrip("!.") + ("..." if index % 3 else "")
+    grounder = Grounder(load_task(str(cases_file(made)), 0).task, embed)
+    cases = grounder.task.split(Split.POOL)
+    trailing_N = np.array([case.text.endswith("...") for case in cases])
+    effects_N = grounder.effects([replace(LOUD, measure="ellipsis")], cases)[:, 1, 0]
+    assert trailing_N.mean() > 0.5
+    assert (effects_N[trailing_N] > 0.1).all() and not effects_N[~trailing_N].any()
