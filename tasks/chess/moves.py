@@ -96,10 +96,9 @@ def kept_puzzles(name: str) -> list[dict[str, object]]:
     That takes some three minutes; of those that an engine scores, ten to twenty.
     """
     form, scored = name.removesuffix(ENGINE), name.endswith(ENGINE)
-    if scored:
-        find_engine()  # also when they are kept: whether a task can be loaded shouldn't depend on the cache
     file = f"chess{'' if form == PAIR else '-any-move'}{'-engine' if scored else ''}-{VERSION[form]}.jsonl"
     if scored:
+        find_engine()  # also when they are kept: whether a task can be loaded shouldn't depend on the cache
         return _kept(file, lambda: generate_scored(SCORED[form], any_move=form == ANY))
     return _kept(file, lambda: generate(PUZZLES) if form == PAIR else generate_any(ANY_PUZZLES))
 
