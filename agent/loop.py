@@ -181,9 +181,10 @@ def form_sets(lab: Lab, notebook: Notebook, proposed: Sequence[Proposal], limite
         twin = duplicate_of(effect_N_K, [effect_of[s.id] for s in notebook.sets])
         if twin is not None:
             known = notebook.sets[twin]
-            if proposal.subject != known.subject:
+            called = proposal.said or proposal.subject
+            if called != known.subject:
                 journal.note(
-                    "hypothesis-merged", set=known.id, id=proposal.subject, into=known.id,
+                    "hypothesis-merged", set=known.id, id=called, into=known.id,
                     why=f"behaves like {known.subject!r} on the pool",
                 )  # fmt: skip
             continue
@@ -386,7 +387,7 @@ def save_student(lab: Lab, notebook: Notebook) -> None:
     folder.mkdir(exist_ok=True)
     truth = notebook.truth_model
     arrays = {
-        "unasked": truth.unasked.logit.theta_D, "leaning": truth.leaning.theta_D,
+        "unasked": truth.unasked.logit.theta_D, "leaning": truth.leaning.theta_D, "again": truth.again_D,
         "trust_and_worth": np.array([truth.trust, truth.worth]), "balance": truth.balance_K,
         "weak": notebook.theory.weak.theta_D,
     }  # fmt: skip

@@ -26,7 +26,7 @@ FEWEST_ANSWERS = 8
 """Answers before which nothing is surprising."""
 SPLITTING = 3.0
 """Least |z| with which a condition must explain what a set leaves over: many are tried."""
-CONDITIONAL = 0.2
+CONDITIONAL = 0.05
 """How many of a subject's conditions are expected to be what matters, where the subject does: mostly none."""
 LEAST_HELD = 4
 """Answered cases with the subject in which a condition must hold, and in which it must not."""
@@ -59,6 +59,8 @@ class Proposal:
     why: str
     parents: tuple[str, ...] = ()
     """The set that this one was split off from."""
+    said: str = ""
+    """What chains called it, where they did."""
 
 
 def from_cluster(cluster: SubjectCluster, grounder: Grounder, cases: Mapping[str, Case]) -> Proposal | None:
@@ -78,10 +80,13 @@ def from_cluster(cluster: SubjectCluster, grounder: Grounder, cases: Mapping[str
             votes[direction, Kind.BETTER] += 1
         elif claim.favours == claim.weak_label:
             votes[direction, Kind.LIKED] += 1
-    why = f"{len(cluster.claims)} claims in {len(cluster.cases)} cases, torn in {len(cluster.torn)}"
+    n, torn = len(cluster.claims), len(cluster.torn)
+    why = f"{n} claims about {cluster.subject!r} in {len(cluster.cases)} cases, torn in {torn}"
+    # What is measured is what is tested and asked about, whatever a chain called it.
+    subject = cluster.subject if grounding.concept else grounding.measure
     # Chains have not seen an answer, so nothing is to be paid for having looked.
     matters = EXPECTED_MISTAKES / LARGEST_NUMBER_OF_SETS * grounding.trust
-    return Proposal(cluster.subject, grounding, votes, matters, cluster.torn or cluster.cases, why)
+    return Proposal(subject, grounding, votes, matters, cluster.torn or cluster.cases, why, said=cluster.subject)
 
 
 def enumerated(grounder: Grounder) -> list[Proposal]:
@@ -210,7 +215,7 @@ def make_set(proposal: Proposal, number: int, task: Task, known: float = 0.0) ->
     hypotheses = tuple(
         Hypothesis(
             id=f"{set_id}.{index}",
-            statement=statement(proposal.subject, proposal.grounding, direction, kind, task),
+            statement=statement(proposal.subject, proposal.grounding.option, direction, kind, task),
             kind=kind,
             direction=direction,
             prior=chance,
@@ -222,17 +227,15 @@ def make_set(proposal: Proposal, number: int, task: Task, known: float = 0.0) ->
     )
 
 
-def statement(subject: str, grounding: Grounding, direction: int, kind: Kind, task: Task) -> str:
-    """The hypothesis in words."""
-    measure = "" if grounding.measure == subject else f" ({grounding.measure})"
+def statement(subject: str, option: int, direction: int, kind: Kind, task: Task) -> str:
+    """The hypothesis in words; ``option`` is the one that more of the subject speaks for."""
     how = "more" if direction > 0 else "less"
     if kind is Kind.MISLED:
-        return f"a {task.noun} with {how} '{subject}'{measure} misleads the supervisor about what is right"
+        return f"a {task.noun} with {how} '{subject}' misleads the supervisor about what is right"
     if task.options_vary:
-        favoured = f"an option with {how} '{subject}'{measure}"
+        favoured = f"an option with {how} '{subject}'"
     else:
-        option = task.cases[0].options[grounding.option]
-        favoured = f"'{option}' for a {task.noun} with {how} '{subject}'{measure}"
+        favoured = f"'{task.cases[0].options[option]}' for a {task.noun} with {how} '{subject}'"
     if kind is Kind.BETTER:
         return f"{favoured} is right, and the supervisor says so"
     return f"the supervisor leans to {favoured}, which makes it no truer"

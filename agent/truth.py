@@ -10,10 +10,14 @@ Two witnesses, each with its own weight:
   features. A single answer is little; how firmly its answers lean on cases like this one says how likely it is
   right here. What it is believed to merely like is taken out of its answers first.
 
-truth log-odds = trust · unasked + worth · leaning + balance. ``trust`` is the probability that the own opinion has
-anything to do with what the supervisor answers; ``worth`` is how much the leaning tells the student, by its
-unasked belief, about the truth (ADR 4). Neither needs a gold label. Where a taste is judged nobody but the supervisor
-can say what is right: the own opinion is one more thing to be weighed by the answers, and does not judge them.
+truth log-odds = trust · unasked + worth · leaning + again + balance. ``trust`` is the probability that the own
+opinion has anything to do with what the supervisor answers; ``worth`` is how much the leaning tells the student, by
+its unasked belief, about the truth (ADR 4). Neither needs a gold label. Where a taste is judged nobody but the
+supervisor can say what is right: the own opinion is one more thing to be weighed by the answers, and does not judge
+them.
+
+Where options are classes, what it believes of the unlabelled pool it learns *again*, as one head on its features: its
+opinions of single cases are noisier than what they have in common.
 """
 
 from __future__ import annotations
@@ -41,6 +45,8 @@ WORTH_START, WORTH_VARIANCE = 1.0, 0.06
 HEARD_TWICE = 0.5
 """What is left of the leaning's worth beside a trusted opinion: both witnesses read the same words, so half of what
 they say is the same news (chosen on validation and pool, see LOG.md)."""
+AGAIN = 0.3
+"""Prior variance of the head that learns the own belief again, as a share of a head's (see LOG.md)."""
 
 
 @dataclass(frozen=True)
@@ -58,18 +64,20 @@ class Unasked:
 
 @dataclass(frozen=True)
 class Truth:
-    """The student's truth model: two heads on one body, and the weights they are heard with."""
+    """The student's truth model: heads on one body, and the weights they are heard with."""
 
     unasked: Unasked
     leaning: Logit
     trust: float
     worth: float
+    again_D: Array
+    """Coefficients of what it learned of its own belief of the pool; 0 where it learned nothing of it."""
     balance_K: Array
 
     def scores_of(self, columns_N_K_D: Array, opinion_N_K: Array, leaning_D: Array) -> Array:
         """scores_N_K of the truth when the leaning has the coefficients ``leaning_D``."""
         own_N_K = self.trust * (columns_N_K_D @ self.unasked.logit.theta_D + opinion_N_K)
-        scores_N_K: Array = own_N_K + self.worth * (columns_N_K_D @ leaning_D) + self.balance_K
+        scores_N_K: Array = own_N_K + columns_N_K_D @ (self.worth * leaning_D + self.again_D) + self.balance_K
         return scores_N_K
 
     def of(self, columns_N_K_D: Array, opinion_N_K: Array, better_N_K: Array | float = 0.0) -> Array:
@@ -161,10 +169,20 @@ def hear(
     worth = WORTH_START if taste else trust * judged + (1.0 - trust) * WORTH_START
     if face_value:
         trust, worth = 1.0, WORTH_START
-    truth = Truth(unasked, leaning, trust, worth, np.zeros(k))
-    if not balanced:
-        return truth
-    scores_N_K = truth.scores_of(pool.columns_N_K_D, pool.opinion_N_K, leaning.theta_D)
+    truth = Truth(unasked, leaning, trust, worth, np.zeros(len(variance_D)), np.zeros(k))
+    return _learned_again(truth, pool, AGAIN * variance_D) if balanced else truth
+
+
+def _learned_again(truth: Truth, pool: Pool, variance_D: Array) -> Truth:
+    """The truth model after it has learned its own balanced belief of the pool."""
+    first = _balanced(truth, pool)
+    again = fit_logit(pool.columns_N_K_D, first.of(pool.columns_N_K_D, pool.opinion_N_K), variance_D)
+    return _balanced(replace(truth, again_D=again.theta_D), pool)
+
+
+def _balanced(truth: Truth, pool: Pool) -> Truth:
+    """Every option is right equally often over the pool."""
+    scores_N_K = truth.scores_of(pool.columns_N_K_D, pool.opinion_N_K, truth.leaning.theta_D)
     return replace(truth, balance_K=balance(scores_N_K))
 
 

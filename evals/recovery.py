@@ -79,7 +79,10 @@ def planted_mistakes(supervisor: str) -> tuple[str, ...] | None:
 
 
 def recovery(folder: Path, load: Callable[[str, int], LoadedTask], embed: Embed) -> Recovery | None:
-    """What a finished run found, read from its log; ``None`` where its supervisor's mistakes aren't known."""
+    """What a finished run found, read from its log.
+
+    ``None`` where its supervisor's mistakes aren't known, or where one of them shows in none of the held-out cases.
+    """
     settings, _ = read_config(folder)
     planted = planted_mistakes(settings.supervisor)
     if planted is None:
@@ -94,6 +97,8 @@ def recovery(folder: Path, load: Callable[[str, int], LoadedTask], embed: Embed)
     truths = [whole.gold[case.id] for case in held]
     grounder = Grounder(task, embed)
     rules = {name: _picks(mistake_pick(name, task), held, truths) for name in planted}
+    if any(set(rule) == {None} for rule in rules.values()):
+        return None
     found = [
         _found(data, posterior, _picked(data, grounder, held, truths), rules)
         for data, posterior in believed(list(read_events(folder)))

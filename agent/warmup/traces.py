@@ -40,6 +40,8 @@ PAIRED = 0.5
 """Share of the traces about two options that differ; the others are about one text."""
 ENTRIES = 8
 """Of the glossary, in one text."""
+LEAD = "It"
+"""A word that speaks of nothing."""
 HEARD = 0.8
 """How often the rater follows the first step."""
 TEST_EVERY = 5
@@ -129,11 +131,12 @@ def make_glossary(rng: np.random.Generator) -> list[tuple[str, tuple[tuple[int, 
     made: list[tuple[str, tuple[tuple[int, int], ...]]] = []
     text, given = "", []
     while order:
-        shown = [f"{order.pop().capitalize()}." for _ in range(min(len(order), 1 + int(rng.integers(2))))]
-        names = dict.fromkeys(s.name for one in shown for s in subjects() if s.value(one) > 0)
-        line = f'Text: "{" ".join(shown)}"\n'
+        shown = [order.pop() for _ in range(min(len(order), 1 + int(rng.integers(2))))]
+        # To the model a word within a sentence is another word than one that begins it.
+        said = " ".join(f"{LEAD} {one}." if rng.integers(2) else f"{one.capitalize()}." for one in shown)
+        line = f'Text: "{said}"\n'
         given.append((len(text), len(text) + len(line)))
-        text += line + "".join(f"- {name}\n" for name in names)
+        text += line + "".join(f"- {subject.name}\n" for subject in _in_order(said))
         if len(given) == ENTRIES or not order:
             made.append((text, tuple(given)))
             text, given = "", []
@@ -191,21 +194,27 @@ def _draw(rng: np.random.Generator) -> list[Subject]:
 
 
 def _with(plain: str, chosen: list[Subject], rng: np.random.Generator, made: Made) -> tuple[str, list[Subject]]:
-    """The text with the subjects put into it, and those it has now: phrases as they come, then what the text has."""
+    """The text with the subjects put into it, and those it has now, as they come."""
     text = plain
-    phrase_of: dict[str, str] = {}
     for subject in chosen:
         if subject.phrases:
-            phrase = str(_one(rng, _kept(subject.phrases, made) or subject.phrases))
-            text = _worded(text, phrase, rng)
-            phrase_of[subject.name] = phrase
+            text = _worded(text, str(_one(rng, _kept(subject.phrases, made) or subject.phrases)), rng)
     for subject in chosen:
         text = (subject.edit(text) if subject.edit is not None else None) or text
+    return text, _in_order(text, plain)
+
+
+def _in_order(text: str, plain: str = "") -> list[Subject]:
+    """The subjects that the text has more of than the plain one, in the order in which a reader comes upon them."""
+    words = text.split(" ")
+    read = [" ".join(words[:n]) for n in range(1, len(words) + 1)]
+
+    def place(subject: Subject) -> int:
+        usual = subject.value(plain)
+        return next((n for n, beginning in enumerate(read) if subject.value(beginning) > usual), len(read))
+
     there = [subject for subject in subjects() if subject.value(text) > subject.value(plain)]
-    said = text.lower()
-    return text, sorted(
-        there, key=lambda s: (said.find(phrase_of[s.name]) if s.name in phrase_of else len(said), s.name)
-    )
+    return sorted(there, key=lambda subject: (place(subject), subject.name))
 
 
 def _kept(phrases: Sequence[str], made: Made) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -57,6 +59,14 @@ def test_where_the_student_knows_nothing_the_answers_carry_it() -> None:
 def test_what_is_only_liked_is_left_out_of_the_evidence() -> None:
     world = World(opinion=0.5, liking=3.0)
     assert world.accuracy(world.heard(200, known_liking=3.0)) > world.accuracy(world.heard(200)) + 0.005
+
+
+def test_what_opinions_have_in_common_is_learned_from_texts_without_a_label() -> None:
+    for seed in range(5):
+        world = World(opinion=0.5, n=1500, seed=seed)
+        truth = world.heard(0)
+        alone = replace(truth, again_D=np.zeros_like(truth.again_D))
+        assert world.accuracy(truth) > world.accuracy(alone) + 0.05
 
 
 def test_a_supervisor_that_agrees_earns_the_opinion_trust() -> None:

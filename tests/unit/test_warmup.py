@@ -14,7 +14,7 @@ from askew.agent.config import Settings
 from askew.agent.hypothesise import LONGEST_CLAIM, chain_grammar, read_chain
 from askew.agent.models.base import Completion, SamplingRequest
 from askew.agent.reasoner import adapter_of
-from askew.agent.warmup.traces import Made, carriers, make_glossary, make_traces, subjects
+from askew.agent.warmup.traces import LEAD, Made, carriers, make_glossary, make_traces, subjects
 from askew.agent.warmup.train import measure
 from askew.errors import InputError
 
@@ -80,6 +80,7 @@ def test_a_plain_sentence_has_nothing_in_it_that_could_be_named(which: str) -> N
 
 def test_the_glossary_has_every_phrase_that_is_learned_and_none_of_the_test() -> None:
     value = {subject.name: subject.value for subject in subjects()}
+    phrases = {phrase.lower() for subject in subjects() for phrase in subject.phrases}
     shown: list[str] = []
     for text, given in make_glossary(np.random.default_rng(0)):
         ends = [start for start, _ in given[1:]] + [len(text)]
@@ -87,8 +88,8 @@ def test_the_glossary_has_every_phrase_that_is_learned_and_none_of_the_test() ->
             said = text[start:stop].removeprefix('Text: "').removesuffix('"\n')
             names = [line.removeprefix("- ") for line in text[stop:end].splitlines()]
             assert names and all(value[name](said) > 0 for name in names)
-            shown += [phrase.lower() for phrase in said.removesuffix(".").split(". ")]
-    phrases = {phrase.lower() for subject in subjects() for phrase in subject.phrases}
+            entries = said.removesuffix(".").split(". ")
+            shown += [one.lower() if one.lower() in phrases else one.removeprefix(f"{LEAD} ") for one in entries]
     assert len(shown) == len(set(shown)) and set(shown) <= phrases
     assert "sailor" in shown and "deck" not in shown and len(shown) > 0.7 * len(phrases)
 
