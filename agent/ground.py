@@ -39,7 +39,7 @@ class Grounder:
         self._embed = embed
         self._attributes = {**bank(task.options_vary), **task.attributes}
         self._pool = task.split(Split.POOL)
-        self._scales: dict[Grounding, tuple[Array, float]] = {}
+        self._scales: dict[Grounding, tuple[float, float]] = {}
         self._usually: dict[Grounding, float] = {}
         self._measured: dict[tuple[Grounding, Case], Array] = {}
         names = list(self._attributes)
@@ -110,33 +110,32 @@ class Grounder:
             more_N_J = np.stack(self._measure(given, cases)) > self._usual(given)
             whole_N_J = self._deviations(replace(grounding, measure=subject), cases)
             return np.where(more_N_J == present, whole_N_J, 0.0)
-        centre, scale = self._scale(grounding)
+        usual, scale = self._scale(grounding)
         if scale <= 1e-9 or not cases:
             return np.zeros((len(cases), 1))
         raw_N_J = np.stack(self._measure(grounding, cases))
-        if raw_N_J.shape[1] > 1:
-            centre = raw_N_J.mean(axis=1, keepdims=True)
+        centre = usual if raw_N_J.shape[1] == 1 else raw_N_J.mean(axis=1, keepdims=True)
         deviation_N_J: Array = np.tanh(STEEPNESS * (raw_N_J - centre) / scale)
         return deviation_N_J
 
-    def _scale(self, grounding: Grounding) -> tuple[Array, float]:
-        """What is usual over the pool (not for options, which are compared with each other), and the spread."""
+    def _scale(self, grounding: Grounding) -> tuple[float, float]:
+        """What is usual over the pool (0 for options, which are compared with each other), and the spread."""
         if grounding not in self._scales:
             raw = np.stack(self._measure(grounding, self._pool))
             if raw.shape[1] == 1:
-                usual = np.median(raw, axis=0)
-                if raw.max() <= usual and (raw < usual).any():
-                    usual = raw[raw < usual].max(keepdims=True)  # what most have all of is more than the others have
-                self._scales[grounding] = (usual, float(raw.std()))
+                self._scales[grounding] = (self._usual(grounding), float(raw.std()))
             else:
-                apart = raw - raw.mean(axis=1, keepdims=True)
-                self._scales[grounding] = (np.zeros(raw.shape[1]), float(apart.std()))
+                self._scales[grounding] = (0.0, float((raw - raw.mean(axis=1, keepdims=True)).std()))
         return self._scales[grounding]
 
     def _usual(self, grounding: Grounding) -> float:
-        """The median over the texts of the pool."""
+        """The median over the texts of the pool; what most have all of is more than the others have."""
         if grounding not in self._usually:
-            self._usually[grounding] = float(np.median(np.stack(self._measure(grounding, self._pool))))
+            raw = np.stack(self._measure(grounding, self._pool))
+            usual = float(np.median(raw))
+            if raw.max() <= usual and (raw < usual).any():
+                usual = float(raw[raw < usual].max())
+            self._usually[grounding] = usual
         return self._usually[grounding]
 
     def _measure(self, grounding: Grounding, cases: Sequence[Case]) -> list[Array]:

@@ -139,7 +139,8 @@ def bench(
     suite: Annotated[
         str,
         typer.Argument(
-            metavar="SUITE", help="quick, full, recovery, controls, a TOML file with a grid, or throughput (of vLLM)."
+            metavar="SUITE",
+            help="quick, full, recovery, planted, taste, controls, a TOML file with a grid, or throughput (of vLLM).",
         ),
     ],
     out: Annotated[Path | None, typer.Option(help="Where the runs go; by default runs/bench-SUITE.")] = None,

@@ -92,10 +92,15 @@ def test_a_condition_has_a_name_that_is_read_back(grounder: Grounder) -> None:
 def test_what_most_texts_have_all_of_has_an_effect_too(cases_file: Callable[..., Path]) -> None:
     made = rows(160)
     for index, row in enumerate(made):
-        row["text"] = str(row["text"]).rstrip("!.") + ("..." if index % 3 else "")
+        loud = "! " if index % 2 else ". "
+        row["text"] = str(row["text"]).rstrip("!.") + loud + "So" + ("..." if index % 3 else "")
     grounder = Grounder(load_task(str(cases_file(made)), 0).task, embed)
     cases = grounder.task.split(Split.POOL)
     trailing_N = np.array([case.text.endswith("...") for case in cases])
     effects_N = grounder.effects([replace(LOUD, measure="ellipsis")], cases)[:, 1, 0]
     assert trailing_N.mean() > 0.5
     assert (effects_N[trailing_N] > 0.1).all() and not effects_N[~trailing_N].any()
+    loud_N = np.array(["!" in case.text for case in cases])
+    measure = conditional(LOUD.measure, "ellipsis", True)
+    conditional_N = grounder.effects([replace(LOUD, measure=measure)], cases)[:, 1, 0]
+    assert np.array_equal(conditional_N > 0.1, loud_N & trailing_N), "and makes a condition that holds"
