@@ -86,3 +86,6 @@ def test_a_mistake_planted_in_a_whole_run_is_found(
     assert graded is not None
     assert graded.hit(1)
     assert summary([graded])[0]["top1"] == 1.0
+    config = folder / "config.json"
+    config.write_text(config.read_text().replace(f"planted:{mistake}@", "planted:emoji@"))
+    assert recovery(folder, load_task, embed) is None, "a mistake that no case shows can't be found"
