@@ -39,7 +39,7 @@ class Grounder:
         self._embed = embed
         self._attributes = {**bank(task.options_vary), **task.attributes}
         self._pool = task.split(Split.POOL)
-        self._scales: dict[Grounding, tuple[float, float]] = {}
+        self._spreads: dict[Grounding, float] = {}
         self._usually: dict[Grounding, float] = {}
         self._measured: dict[tuple[Grounding, Case], Array] = {}
         names = list(self._attributes)
@@ -75,7 +75,7 @@ class Grounder:
 
     def varies(self, grounding: Grounding) -> bool:
         """Whether the measure tells any cases of the pool apart."""
-        return self._scale(grounding)[1] > 1e-9
+        return self._spread(grounding) > 1e-9
 
     def effects(self, groundings: Sequence[Grounding], cases: Sequence[Case]) -> Array:
         """effects_N_K_S of the cases under each grounding, between -1 and 1; rows are centred over the options."""
@@ -110,23 +110,20 @@ class Grounder:
             more_N_J = np.stack(self._measure(given, cases)) > self._usual(given)
             whole_N_J = self._deviations(replace(grounding, measure=subject), cases)
             return np.where(more_N_J == present, whole_N_J, 0.0)
-        usual, scale = self._scale(grounding)
-        if scale <= 1e-9 or not cases:
+        if not self.varies(grounding) or not cases:
             return np.zeros((len(cases), 1))
         raw_N_J = np.stack(self._measure(grounding, cases))
-        centre = usual if raw_N_J.shape[1] == 1 else raw_N_J.mean(axis=1, keepdims=True)
-        deviation_N_J: Array = np.tanh(STEEPNESS * (raw_N_J - centre) / scale)
+        centre = self._usual(grounding) if raw_N_J.shape[1] == 1 else raw_N_J.mean(axis=1, keepdims=True)
+        deviation_N_J: Array = np.tanh(STEEPNESS * (raw_N_J - centre) / self._spread(grounding))
         return deviation_N_J
 
-    def _scale(self, grounding: Grounding) -> tuple[float, float]:
-        """What is usual over the pool (0 for options, which are compared with each other), and the spread."""
-        if grounding not in self._scales:
+    def _spread(self, grounding: Grounding) -> float:
+        """The standard deviation over the pool: of its texts, or of options from the mean of their case."""
+        if grounding not in self._spreads:
             raw = np.stack(self._measure(grounding, self._pool))
-            if raw.shape[1] == 1:
-                self._scales[grounding] = (self._usual(grounding), float(raw.std()))
-            else:
-                self._scales[grounding] = (0.0, float((raw - raw.mean(axis=1, keepdims=True)).std()))
-        return self._scales[grounding]
+            apart = raw if raw.shape[1] == 1 else raw - raw.mean(axis=1, keepdims=True)
+            self._spreads[grounding] = float(apart.std())
+        return self._spreads[grounding]
 
     def _usual(self, grounding: Grounding) -> float:
         """The median over the texts of the pool; what most have all of is more than the others have."""

@@ -155,7 +155,8 @@ def hear(
         heard: the answers; there may be none.
         pool: the unlabelled cases.
         variance_D: prior variance of the leaning's coefficients.
-        balanced: whether every option is right equally often over the pool (fixed classes of a balanced task).
+        balanced: whether every option is right equally often over the pool (fixed classes of a balanced task); only
+            there is the own belief learned again.
         taste: whether only the supervisor can say what is right: its leaning counts at face value.
         face_value: take the leaning for the truth where it speaks, whatever the student thinks of it (a control).
     """

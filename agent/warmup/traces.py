@@ -211,7 +211,7 @@ def _in_order(text: str, plain: str = "") -> list[Subject]:
 
     def place(subject: Subject) -> int:
         usual = subject.value(plain)
-        return next((n for n, beginning in enumerate(read) if subject.value(beginning) > usual), len(read))
+        return next(n for n, beginning in enumerate(read) if subject.value(beginning) > usual)
 
     there = [subject for subject in subjects() if subject.value(text) > subject.value(plain)]
     return sorted(there, key=lambda subject: (place(subject), subject.name))
