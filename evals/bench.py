@@ -183,13 +183,20 @@ def grade_suite(out: Path) -> list[tuple[Comparison, list[GradedRun]]]:
     return [(compare(runs), runs) for runs in groups.values()]
 
 
-def recoveries_of(out: Path) -> list[Recovery]:
-    """What every finished run that has hypotheses made of its supervisor's mistakes, where those are known."""
+def recoveries_of(out: Path) -> tuple[list[Recovery], list[Report]]:
+    """What every finished run made of its supervisor's mistakes, where they are known; and those not to be judged."""
     folders = [folder for folder in run_folders(out) if is_finished(folder) and _recoverable(read_config(folder)[0])]
     if not folders:
-        return []
+        return [], []
     load, embed = cache(load_task), embedder().embed
-    return [found for folder in folders if (found := recovery(folder, load, embed)) is not None]
+    judged: list[Recovery] = []
+    left_out: list[Report] = []
+    for folder in folders:
+        try:
+            judged.append(recovery(folder, load, embed))
+        except NotApplicableError as error:
+            left_out.append({**report(read_config(folder)[0], error), "left out": "of recovery"})
+    return judged, left_out
 
 
 def _recoverable(settings: Settings) -> bool:

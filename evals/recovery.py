@@ -17,6 +17,7 @@ from askew.agent.cluster import Embed
 from askew.agent.ground import Grounder
 from askew.agent.hypotheses import NONE_OF_THESE, Grounding, Kind
 from askew.agent.journal import Event, read_events
+from askew.evals.methods.registry import NotApplicableError
 from askew.evals.protocol import limited, read_config
 from askew.evals.simulated import ASKABLE, mistake_pick
 from askew.tasks.case import Case, Split
@@ -78,15 +79,16 @@ def planted_mistakes(supervisor: str) -> tuple[str, ...] | None:
     return tuple(name for name in names if name not in {"competence", ASKABLE})
 
 
-def recovery(folder: Path, load: Callable[[str, int], LoadedTask], embed: Embed) -> Recovery | None:
+def recovery(folder: Path, load: Callable[[str, int], LoadedTask], embed: Embed) -> Recovery:
     """What a finished run found, read from its log.
 
-    ``None`` where its supervisor's mistakes aren't known, or where one of them shows in none of the held-out cases.
+    Raises ``NotApplicableError`` where its supervisor's mistakes aren't known, or where one of them shows in none of
+    the held-out cases.
     """
     settings, _ = read_config(folder)
     planted = planted_mistakes(settings.supervisor)
     if planted is None:
-        return None
+        raise NotApplicableError(f"what {settings.supervisor} gets wrong is not known: recovery can't be judged.")
     whole = load(settings.task, settings.seed)
     task = limited(whole, settings).task
     used = {case.id for case in task.cases}
@@ -97,8 +99,11 @@ def recovery(folder: Path, load: Callable[[str, int], LoadedTask], embed: Embed)
     truths = [whole.gold[case.id] for case in held]
     grounder = Grounder(task, embed)
     rules = {name: _picks(mistake_pick(name, task), held, truths) for name in planted}
-    if any(set(rule) == {None} for rule in rules.values()):
-        return None
+    for name, rule in rules.items():
+        if set(rule) == {None}:
+            raise NotApplicableError(
+                f"{name} shows in none of the {len(held)} held-out cases: whether it was found can't be judged."
+            )
     found = [
         _found(data, posterior, _picked(data, grounder, held, truths), rules)
         for data, posterior in believed(list(read_events(folder)))

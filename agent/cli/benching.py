@@ -50,14 +50,17 @@ def bench_command(
     options = f" --seeds {seeds}" if seeds else ""
     options += f" --methods {methods}" if methods else ""
     command = f"askew bench {shlex.quote(name)}{options}"
-    data = results(suite, out, [comparison for comparison, _ in graded], recoveries_of(out), outcome, placed, command)
+    judged, unjudged = recoveries_of(out)
+    outcome.left_out.extend(unjudged)
+    data = results(suite, out, [comparison for comparison, _ in graded], judged, outcome, placed, command)
     show_recovery(data["recovery"])
     for path in filter(None, (out / "results.json", json_)):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
     show_stages(data["seconds_by_stage"])
     for cell in outcome.left_out:
-        typer.echo(f"left out: {cell['task']} seed {cell['seed']}: {cell['error']}")
+        typer.echo(f"left out: {cell['task']} {cell['supervisor']} {cell['method']} seed {cell['seed']}: "
+                   f"{cell['error']}")  # fmt: skip
     for failure in outcome.failures:
         typer.echo(f"failed: {failure['task']} {failure['supervisor']} {failure['method']} seed {failure['seed']}: "
                    f"{failure['error']}", err=True)  # fmt: skip

@@ -98,7 +98,9 @@ def save_learner(folder: Path, base: Path, network: Any, tokenizer: Any, state: 
         warnings.filterwarnings("ignore", message="Unable to fetch remote file")
         if card.recipe["learner"] == "lora":
             # By its name: where it lies is nobody else's business, and an adapter travels.
-            body.peft_config[body.active_adapter].base_model_name_or_path = card.model
+            config = body.peft_config[body.active_adapter]
+            config.base_model_name_or_path = card.model
+            config.target_modules = sorted(config.target_modules)  # a set, of which the order would differ each time
             body.save_pretrained(folder, state_dict=rounded, save_embedding_layers=False)
             (folder / "README.md").unlink(missing_ok=True)  # peft's empty model card
         else:

@@ -13,6 +13,7 @@ from askew.agent.journal import Journal
 from askew.agent.lab import Lab
 from askew.agent.loop import scientific
 from askew.agent.representation import Representation
+from askew.evals.methods.registry import NotApplicableError
 from askew.evals.protocol import limited, write_config
 from askew.evals.recovery import (
     Found,
@@ -83,9 +84,9 @@ def test_a_mistake_planted_in_a_whole_run_is_found(
             )
         )  # fmt: skip
     graded = recovery(folder, load_task, embed)
-    assert graded is not None
     assert graded.hit(1)
     assert summary([graded])[0]["top1"] == 1.0
     config = folder / "config.json"
     config.write_text(config.read_text().replace(f"planted:{mistake}@", "planted:emoji@"))
-    assert recovery(folder, load_task, embed) is None, "a mistake that no case shows can't be found"
+    with pytest.raises(NotApplicableError, match="emoji shows in none of the 10 held-out cases"):
+        recovery(folder, load_task, embed)
