@@ -5,6 +5,9 @@ and words on subjects that the bank doesn't have. A trace names what the text ha
 as the bank measures it and in the order in which it comes, and nothing else. Which option a subject speaks for, what
 the rater says and what is true are coin flips, so no mistake is favoured and no label of any task is in it; most traces
 end before the verdicts, since of a coin flip there is nothing to learn. Nothing that is evaluated is used.
+
+Most of a trace is form. What it takes more to learn is what to notice, so that is shown in *briefs* too: a text or a
+pair as traces have it and the subjects in it, several to a passage, each a third as long as a trace.
 """
 
 from __future__ import annotations
@@ -38,8 +41,12 @@ UNTOLD = {
 """What every text has some of, or gets by any change: traces are silent about it."""
 PAIRED = 0.5
 """Share of the traces about two options that differ; the others are about one text."""
+BRIEF_NUMBERS = (0.1, 0.3, 0.6)
+"""How many briefs have one, two and three subjects: it is of three that some are missed."""
+BRIEF_PAIRED = 0.4
+"""Share of the briefs about two options."""
 ENTRIES = 8
-"""Of the glossary, in one text."""
+"""Briefs, or lines of the glossary, in one passage."""
 LEAD = "It"
 """A word that speaks of nothing."""
 HEARD = 0.8
@@ -63,6 +70,12 @@ class Subject:
     edit: Callable[[str], str | None] | None = None
 
 
+Brief = tuple[str, list[Subject]]
+"""What is shown, in lines, and the subjects in it."""
+Places = tuple[tuple[int, int], ...]
+"""Where in a text is what is only read, and not to be learned."""
+
+
 @dataclass(frozen=True, slots=True)
 class Trace:
     """One chain: the prompt, its continuation, the subjects that are truly there, and the verdict that was drawn."""
@@ -71,7 +84,7 @@ class Trace:
     text: str
     subjects: frozenset[str]
     truth: str
-    given: tuple[tuple[int, int], ...] = ()
+    given: Places = ()
     """Places in the text of what was drawn, where it is not to be learned."""
 
 
@@ -121,32 +134,58 @@ def make_traces(n: int, rng: np.random.Generator, made: Made = Made.TO_LEARN) ->
     return traces
 
 
-def make_glossary(rng: np.random.Generator) -> list[tuple[str, tuple[tuple[int, int], ...]]]:
+def make_briefs(n: int, rng: np.random.Generator) -> list[tuple[str, Places]]:
+    """``n`` briefs in passages, and what of these is only read."""
+    briefs: list[Brief] = []
+    while len(briefs) < n:
+        chosen = _draw(rng, BRIEF_NUMBERS)
+        if rng.random() < BRIEF_PAIRED:
+            written = _options(chosen, rng, Made.TO_LEARN)
+            shown = "".join(f'{letter}: "{text}"\n' for letter, (text, _) in zip(LETTERS, written, strict=False))
+            there = [subject for _, found in written for subject in found]
+        else:
+            text, there = _with(_carrier(rng, Made.TO_LEARN), chosen, rng, Made.TO_LEARN)
+            shown = _quoted(text)
+        if 0 < len({subject.name for subject in there}) <= MOST_SUBJECTS:
+            briefs.append((shown, there))
+    return _passages(briefs)
+
+
+def make_glossary(rng: np.random.Generator) -> list[tuple[str, Places]]:
     """Every phrase that is learned from, alone or beside another, with what it speaks of; and what is only read.
 
     A phrase costs a fraction of the words here that it does in a trace.
     """
     phrases = sorted({p for subject in subjects() for p in _kept(subject.phrases, Made.TO_LEARN)})
     order = [phrases[int(index)] for index in rng.permutation(len(phrases))]
-    made: list[tuple[str, tuple[tuple[int, int], ...]]] = []
-    text, given = "", []
+    briefs: list[Brief] = []
     while order:
         shown = [order.pop() for _ in range(min(len(order), 1 + int(rng.integers(2))))]
         # To the model a word within a sentence is another word than one that begins it.
         said = " ".join(f"{LEAD} {one}." if rng.integers(2) else f"{one.capitalize()}." for one in shown)
-        line = f'Text: "{said}"\n'
-        given.append((len(text), len(text) + len(line)))
-        text += line + "".join(f"- {subject.name}\n" for subject in _in_order(said))
-        if len(given) == ENTRIES or not order:
-            made.append((text, tuple(given)))
-            text, given = "", []
+        briefs.append((_quoted(said), _in_order(said)))
+    return _passages(briefs)
+
+
+def _quoted(text: str) -> str:
+    return f'Text: "{text}"\n'
+
+
+def _passages(briefs: Sequence[Brief]) -> list[tuple[str, Places]]:
+    made: list[tuple[str, Places]] = []
+    for first in range(0, len(briefs), ENTRIES):
+        text, given = "", []
+        for shown, there in briefs[first : first + ENTRIES]:
+            given.append((len(text), len(text) + len(shown)))
+            text += shown + "".join(f"- {subject.name}\n" for subject in there)
+        made.append((text, tuple(given)))
     return made
 
 
 def _single(rng: np.random.Generator, made: Made) -> Trace:
     question, *options = _one(rng, carriers()["asked"]["questions"])
     noun = str(_one(rng, carriers()["asked"]["nouns"]))
-    text, there = _with(_carrier(rng, made), _draw(rng), rng, made)
+    text, there = _with(_carrier(rng, made), _draw(rng, NUMBERS), rng, made)
     steps = [f"{s.name}: the {noun} {s.claim} -> " for s in there]
     prompt = load_prompt(SHORT_PROMPT).render(
         noun=noun, question=question, choices=", ".join(options), text=text, shown=""
@@ -155,12 +194,7 @@ def _single(rng: np.random.Generator, made: Made) -> Trace:
 
 
 def _pair(rng: np.random.Generator, made: Made) -> Trace:
-    chosen = _draw(rng)
-    sides = rng.integers(2, size=len(chosen))
-    written = [
-        _with(_carrier(rng, made), [s for s, side in zip(chosen, sides, strict=True) if side == k], rng, made)
-        for k in (0, 1)
-    ]
+    written = _options(_draw(rng, NUMBERS), rng, made)
     steps = [f"{s.name}: {LETTERS[k]} {s.claim} -> " for k in (0, 1) for s in written[k][1]]
     prompt = load_prompt(SHORT_PROMPT).render(
         noun="text",
@@ -187,13 +221,22 @@ def _trace(prompt: str, steps: list[str], options: list[str], there: list[Subjec
     return Trace(prompt, text, frozenset(s.name for s in there), truth, () if verdicts else tuple(drawn))
 
 
-def _draw(rng: np.random.Generator) -> list[Subject]:
+def _draw(rng: np.random.Generator, numbers: Sequence[float]) -> list[Subject]:
     known = [subject for subject in subjects() if subject.phrases or subject.edit]
-    number = 1 + int(rng.choice(MOST_SUBJECTS, p=NUMBERS))
+    number = 1 + int(rng.choice(MOST_SUBJECTS, p=numbers))
     return [known[int(i)] for i in rng.permutation(len(known))[:number]]
 
 
-def _with(plain: str, chosen: list[Subject], rng: np.random.Generator, made: Made) -> tuple[str, list[Subject]]:
+def _options(chosen: Sequence[Subject], rng: np.random.Generator, made: Made) -> list[tuple[str, list[Subject]]]:
+    """Two texts, each with some of the subjects put into it, and those it has now."""
+    sides = rng.integers(2, size=len(chosen))
+    return [
+        _with(_carrier(rng, made), [s for s, side in zip(chosen, sides, strict=True) if side == k], rng, made)
+        for k in (0, 1)
+    ]
+
+
+def _with(plain: str, chosen: Sequence[Subject], rng: np.random.Generator, made: Made) -> tuple[str, list[Subject]]:
     """The text with the subjects put into it, and those it has now, as they come."""
     text = plain
     for subject in chosen:

@@ -12,12 +12,14 @@ from askew.agent.learners.examples import Passage
 from askew.agent.learners.finetune import finetune_texts
 from askew.agent.learners.recipe import Recipe
 from askew.agent.models.base import LanguageModel, SamplingRequest
-from askew.agent.warmup.traces import Made, Trace, make_glossary, make_traces
+from askew.agent.warmup.traces import Made, Trace, make_briefs, make_glossary, make_traces
 from askew.seeds import stream
 
-TRACES, TEST_TRACES = 1750, 100
-"""Learned from in about ten minutes on two cores."""
-GLOSSARY = 12 / TRACES
+TRACES, TEST_TRACES = 600, 100
+"""With what goes with them, learned from in about ten minutes on two cores."""
+BRIEFS = 3300 / TRACES
+"""How many briefs go with each trace."""
+GLOSSARY = 5 / TRACES
 """How often the glossary is read, for each trace."""
 TEMPERATURES = (0.0, 0.7, 1.0)
 QUALITY = "quality.json"
@@ -45,11 +47,13 @@ def warm_up(base: Path, folder: Path, traces: int, seed: int = 0, recipe: Recipe
 
 
 def passages(traces: int, seed: int = 0) -> list[Passage]:
-    """What is learned: ``traces`` of them, drawn by ``seed``."""
+    """What is learned: ``traces`` of them, and the briefs and readings of the glossary that go with so many."""
     made = [Passage(t.text, t.prompt, given=t.given) for t in make_traces(traces, stream(seed, "warm-up", "traces"))]
+    noticed = make_briefs(round(BRIEFS * traces), stream(seed, "warm-up", "briefs"))
     rng = stream(seed, "warm-up", "glossary")
-    times = round(GLOSSARY * traces)
-    return made + [Passage(text, given=given) for _ in range(times) for text, given in make_glossary(rng)]
+    for _ in range(round(GLOSSARY * traces)):
+        noticed += make_glossary(rng)
+    return made + [Passage(text, given=given) for text, given in noticed]
 
 
 def test_traces(made: Made = Made.OTHER_CASES, n: int = TEST_TRACES, seed: int = 0) -> list[Trace]:

@@ -14,7 +14,17 @@ from askew.agent.config import Settings
 from askew.agent.hypothesise import LONGEST_CLAIM, chain_grammar, read_chain
 from askew.agent.models.base import Completion, SamplingRequest
 from askew.agent.reasoner import adapter_of
-from askew.agent.warmup.traces import LEAD, Made, carriers, make_glossary, make_traces, subjects
+from askew.agent.warmup.traces import (
+    LEAD,
+    MOST_SUBJECTS,
+    Made,
+    Places,
+    carriers,
+    make_briefs,
+    make_glossary,
+    make_traces,
+    subjects,
+)
 from askew.agent.warmup.train import measure
 from askew.errors import InputError
 
@@ -78,18 +88,42 @@ def test_a_plain_sentence_has_nothing_in_it_that_could_be_named(which: str) -> N
             assert not there, f"{part}: {phrase!r} has {there}"
 
 
+def briefs_of(passages: list[tuple[str, Places]]) -> list[tuple[str, list[str]]]:
+    """What each brief shows, and the subjects that it names."""
+    briefs = []
+    for text, given in passages:
+        ends = [start for start, _ in given[1:]] + [len(text)]
+        for (start, stop), end in zip(given, ends, strict=True):
+            assert all(line.startswith("- ") for line in text[stop:end].splitlines())
+            briefs.append((text[start:stop], [line.removeprefix("- ") for line in text[stop:end].splitlines()]))
+    return briefs
+
+
+def test_briefs_name_what_is_in_them_and_only_the_names_are_learned() -> None:
+    value = {subject.name: subject.value for subject in subjects()}
+    briefs = briefs_of(make_briefs(300, np.random.default_rng(0)))
+    assert len(briefs) == 300 and make_briefs(300, np.random.default_rng(0)) == make_briefs(
+        300, np.random.default_rng(0)
+    )
+    for shown, names in briefs:
+        texts = [text.removesuffix('"\n') for text in re.split(r'^(?:Text|A|B): "', shown, flags=re.MULTILINE)[1:]]
+        assert 0 < len(set(names)) <= MOST_SUBJECTS
+        assert all(max(value[name](text) for text in texts) > 0 for name in names)
+    pairs = [shown for shown, _ in briefs if shown.startswith('A: "')]
+    assert 80 < len(pairs) < 160 and all('\nB: "' in shown for shown in pairs)
+    assert not any("onlooker" in shown.lower() or "sailor" in shown.lower() for shown, _ in briefs)
+    assert sum(len(set(names)) == MOST_SUBJECTS for _, names in briefs) > 100
+
+
 def test_the_glossary_has_every_phrase_that_is_learned_and_none_of_the_test() -> None:
     value = {subject.name: subject.value for subject in subjects()}
     phrases = {phrase.lower() for subject in subjects() for phrase in subject.phrases}
     shown: list[str] = []
-    for text, given in make_glossary(np.random.default_rng(0)):
-        ends = [start for start, _ in given[1:]] + [len(text)]
-        for (start, stop), end in zip(given, ends, strict=True):
-            said = text[start:stop].removeprefix('Text: "').removesuffix('"\n')
-            names = [line.removeprefix("- ") for line in text[stop:end].splitlines()]
-            assert names and all(value[name](said) > 0 for name in names)
-            entries = said.removesuffix(".").split(". ")
-            shown += [one.lower() if one.lower() in phrases else one.removeprefix(f"{LEAD} ") for one in entries]
+    for line, names in briefs_of(make_glossary(np.random.default_rng(0))):
+        said = line.removeprefix('Text: "').removesuffix('"\n')
+        assert names and all(value[name](said) > 0 for name in names)
+        entries = said.removesuffix(".").split(". ")
+        shown += [one.lower() if one.lower() in phrases else one.removeprefix(f"{LEAD} ") for one in entries]
     assert len(shown) == len(set(shown)) and set(shown) <= phrases
     assert "sailor" in shown and "deck" not in shown and len(shown) > 0.7 * len(phrases)
 
