@@ -92,8 +92,9 @@ def predictions(
 
 def misled(weak_N_Y_K: Array, kept_N: Array) -> Array:
     """The supervisor's answers where it keeps only a share of its competence: 0 is guessing, -1 the wrong way round."""
-    turned_N_Y_K = (weak_N_Y_K.sum(axis=1, keepdims=True) - weak_N_Y_K) / (weak_N_Y_K.shape[1] - 1)
-    taken_N_1_1 = np.clip((1.0 - kept_N) / 2, 0.0, 1.0)[:, None, None]
+    k = weak_N_Y_K.shape[1]
+    turned_N_Y_K = (weak_N_Y_K.sum(axis=1, keepdims=True) - weak_N_Y_K) / (k - 1)
+    taken_N_1_1 = np.clip((1.0 - kept_N) * (k - 1) / k, 0.0, 1.0)[:, None, None]
     answers_N_Y_K: Array = (1.0 - taken_N_1_1) * weak_N_Y_K + taken_N_1_1 * turned_N_Y_K
     return answers_N_Y_K
 
@@ -114,9 +115,10 @@ def believe(
     Args:
         hypothesis_set: the set.
         p_H: its posterior, ``h0`` last, from the joint posterior of all sets.
-        score_H: Σ log q_h(w) of predictions made *before* each answer since the set was born. Ratios of the
-            exponentials are e-processes: valid whenever one stops (Ramdas et al. 2023, "Game-theoretic statistics and
-            safe anytime-valid inference").
+        score_H: Σ log q_h(w) of predictions made *before* each answer since the set was born, edits left out: one
+            truth is behind a case and its edits, so given the one the other is no news. Ratios of the exponentials
+            are e-processes: valid whenever one stops (Ramdas et al. 2023, "Game-theoretic statistics and safe
+            anytime-valid inference").
         q_H_L_K: what each hypothesis makes of the L cases answered so far.
         weak_L: the answers.
     """

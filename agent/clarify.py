@@ -38,7 +38,7 @@ def clarify(lab: Lab, notebook: Notebook) -> None:
 
     def answer() -> Data:
         try:
-            choice, words = supervisor.clarify(f"clarify-{asked.id}", question, options)
+            choice, words = supervisor.clarify(f"clarify-{lab.settings.method}-{asked.id}", question, options)
         except RunError:
             raise
         except Exception as error:
@@ -54,8 +54,8 @@ def clarify(lab: Lab, notebook: Notebook) -> None:
 
     told = lab.journal.fact("clarification", answer)
     lab.labels_used = told["labels_used"]
+    notebook.told[asked.id] = told["answer"]
     if told["answer"] is not None:
-        notebook.told[asked.id] = told["answer"]
         notebook.update_beliefs()
 
 

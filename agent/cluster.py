@@ -8,7 +8,7 @@ that mean the same are put together. The result doesn't depend on the order of t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,8 +89,11 @@ def cluster_subjects(claims: Sequence[Claim], embed: Embed) -> list[SubjectClust
     groups: dict[int, list[Claim]] = {}
     for claim in ordered:
         groups.setdefault(cluster_of[claim.subject.lower()], []).append(claim)
+    chains_of: dict[str, set[int]] = {}
+    for claim in claims:
+        chains_of.setdefault(claim.case, set()).add(claim.chain)
     clusters = [
-        SubjectCluster(_commonest(c.subject.lower() for c in members), tuple(members), _torn_cases(members))
+        SubjectCluster(_commonest(c.subject.lower() for c in members), tuple(members), _torn_cases(members, chains_of))
         for members in groups.values()
     ]
     return sorted(clusters, key=lambda c: (-len(c.torn), -len(c.cases), -len(c.claims), c.subject))
@@ -122,19 +125,21 @@ def alternatives(first: set[int], second: set[int], chains: set[int]) -> bool:
     return bool(both < min(len(first), len(second)) and p_together > TOGETHER_BY_CHANCE)
 
 
-def _torn_cases(members: Sequence[Claim]) -> tuple[str, ...]:
-    """The cases in which claims on this subject speak for different options, in different chains."""
+def _torn_cases(members: Sequence[Claim], chains_of: Mapping[str, set[int]]) -> tuple[str, ...]:
+    """The cases in which claims on this subject speak for different options, in different chains.
+
+    ``chains_of`` has all chains of each case: those that don't speak of the subject tell what chance would do.
+    """
     torn = []
     for case in sorted({claim.case for claim in members}):
         here = [claim for claim in members if claim.case == case]
-        chains_of = {
+        favouring = {
             option: {claim.chain for claim in here if claim.favours == option}
             for option in {claim.favours for claim in here}
         }
-        chains = {claim.chain for claim in here}
-        options = sorted(chains_of)
+        options = sorted(favouring)
         pairs = [(a, b) for i, a in enumerate(options) for b in options[i + 1 :]]
-        if any(alternatives(chains_of[a], chains_of[b], chains) for a, b in pairs):
+        if any(alternatives(favouring[a], favouring[b], chains_of[case]) for a, b in pairs):
             torn.append(case)
     return tuple(torn)
 

@@ -112,9 +112,10 @@ def choose(
     eig_by_set = {s: infogain.eig(beliefs[s].p_H, q) for s, q in outlook.q_by_set.items()}
     free_C = allowed_C.copy()
     chosen: list[Choice] = []
-    leading = [p for p in priorities if p.resolvable][:SETS_A_ROUND]
-    share = int(SET_SHARE * size / len(leading)) if leading else 0
-    for priority in leading:
+    labels = int(SET_SHARE * size)
+    leading = [p for p in priorities if p.resolvable][: min(SETS_A_ROUND, labels)]
+    for place, priority in enumerate(leading):
+        share = len(range(place, labels, len(leading)))
         # An edit for another set leaves this one's subject as it is in the parent, whose truth it shares: nothing new.
         mine_C = np.array([not candidate.about or priority.set_id in candidate.about for candidate in candidates])
         eig_C = eig_by_set[priority.set_id]
@@ -151,7 +152,7 @@ def gate(reliability_C: Array, about_mistake_C: NDArray[np.bool_], a_min: float,
     Where too few cases pass, the likeliest to be answered right are let through, so that a round of a
     very weak supervisor is smaller in ambition and not in size.
     """
-    allowed_C = (reliability_C >= a_min) | about_mistake_C
-    if allowed_C.sum() < 2 * size:
-        allowed_C[np.argsort(-reliability_C)[: 2 * size]] = True
-    return allowed_C
+    allowed_C = reliability_C >= a_min
+    if (allowed_C & ~about_mistake_C).sum() < 2 * size:
+        allowed_C[np.argsort(np.where(about_mistake_C, np.inf, -reliability_C), kind="stable")[: 2 * size]] = True
+    return allowed_C | about_mistake_C

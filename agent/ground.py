@@ -1,8 +1,8 @@
 """From words to numbers: what a hypothesis about any subject predicts for any case.
 
-A subject is grounded by the attribute of the bank whose description is nearest in meaning; where none is
-near, by how near each text is to the subject in meaning. Either way the result is an *effect*,
-φ(x, k): how much the subject speaks for option k of case x.
+A subject is grounded by the attribute whose name is nearest in meaning; where none is near, by how near each text is to
+the subject in meaning. Either way the result is an *effect*, φ(x, k): how much the subject speaks for option k of
+case x.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from askew.agent.cluster import Embed
 from askew.agent.conditional_logit import Array
 from askew.agent.conditions import conditional, parts_of
 from askew.agent.hypotheses import Grounding
-from askew.tasks.attributes import bank, describe, find, keyword, measure
+from askew.tasks.attributes import bank, find, keyword, measure
 from askew.tasks.case import Attribute, Case, Split, Task
 from askew.tasks.passages import words_of
 
@@ -42,13 +42,12 @@ class Grounder:
         self._spreads: dict[Grounding, float] = {}
         self._usually: dict[Grounding, float] = {}
         self._measured: dict[tuple[Grounding, Case], Array] = {}
-        names = list(self._attributes)
-        described = [describe(name) if name not in task.attributes else name for name in names]
-        self._names, self._described_A_D = names, embed(described)
+        self._names = list(self._attributes)
+        self._names_A_D = embed(self._names)
 
     def ground(self, subject: str) -> Grounding:
         """The measure that a subject's words mean, with how far it can be trusted."""
-        similarity_A = self._described_A_D @ self._embed([subject])[0]
+        similarity_A = self._names_A_D @ self._embed([subject])[0]
         best = int(similarity_A.argmax())
         last = self.task.n_options - 1
         if similarity_A[best] >= NEAR_ENOUGH:
@@ -60,6 +59,15 @@ class Grounder:
         last = self.task.n_options - 1
         groundings = [Grounding(name, False, last, 1.0) for name in self._names]
         return [grounding for grounding in groundings if self.varies(grounding)]
+
+    def for_each_option(self, groundings: Sequence[Grounding]) -> list[Grounding]:
+        """The same measures speaking for each option in turn, where there are more than two classes.
+
+        Of two classes one is enough: what speaks against the last speaks for the first.
+        """
+        if self.task.options_vary or self.task.n_options == 2:
+            return list(groundings)
+        return [replace(grounding, option=k) for grounding in groundings for k in range(self.task.n_options)]
 
     def conditionals(self, grounding: Grounding) -> list[Grounding]:
         """The measure as it may count only with, or only without, another attribute; none where it has a condition."""
@@ -104,13 +112,17 @@ class Grounder:
 
         0 where a condition of the measure doesn't hold.
         """
+        if not cases:
+            return np.zeros((0, 1))
         subject, condition, present = parts_of(grounding)
-        if condition is not None and grounding.measure not in self._attributes and cases:
+        if condition is not None and grounding.measure not in self._attributes:
             given = Grounding(condition, False, grounding.option, 1.0)
             more_N_J = np.stack(self._measure(given, cases)) > self._usual(given)
             whole_N_J = self._deviations(replace(grounding, measure=subject), cases)
+            if whole_N_J.shape[1] < more_N_J.shape[1]:  # the text has a condition of its options if one of them has
+                more_N_J = more_N_J.max(axis=1, keepdims=True)
             return np.where(more_N_J == present, whole_N_J, 0.0)
-        if not self.varies(grounding) or not cases:
+        if not self.varies(grounding):
             return np.zeros((len(cases), 1))
         raw_N_J = np.stack(self._measure(grounding, cases))
         centre = self._usual(grounding) if raw_N_J.shape[1] == 1 else raw_N_J.mean(axis=1, keepdims=True)

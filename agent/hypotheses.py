@@ -33,6 +33,11 @@ class Grounding:
     option: int
     trust: float
 
+    @property
+    def measured(self) -> tuple[str, bool, int]:
+        """What is measured and what it speaks for, however far it is trusted."""
+        return self.measure, self.concept, self.option
+
 
 @dataclass(frozen=True, slots=True)
 class Hypothesis:

@@ -126,7 +126,9 @@ def sample_chains(
 
 def option_names(task: Task, case: Case) -> tuple[str, ...]:
     """What the options are called in a chain: class names, or letters where the options vary."""
-    return tuple(LETTERS[: len(case.options)]) if task.options_vary else case.options
+    if task.options_vary:
+        return tuple(LETTERS[: len(case.options)])
+    return tuple(" ".join(option.split()) or option for option in case.options)
 
 
 def chain_grammar(names: Sequence[str]) -> str:
@@ -177,7 +179,8 @@ def read_chain(completion: Completion, case: str, names: Sequence[str], prompt: 
 def _shown_options(task: Task, case: Case) -> str:
     if not task.options_vary:
         return ""
-    return "".join(f"\n{letter}: {option}" for letter, option in zip(LETTERS, case.options, strict=False))
+    longest = 2 * LONGEST_TEXT // len(case.options)
+    return "".join(f"\n{letter}: {option[:longest]}" for letter, option in zip(LETTERS, case.options, strict=False))
 
 
 def _by_names(task: Task, cases: Sequence[Case]) -> dict[tuple[str, ...], list[int]]:

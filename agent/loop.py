@@ -85,7 +85,8 @@ def scientific(lab: Lab, controls: Controls = FULL) -> None:
         publish(lab, notebook, controls)
         tell_round(lab, len(notebook.sets), len(candidates), len(choices))
         if not choices and controls.asks != "nothing":
-            why = "no candidate is worth its cost"
+            spent = lab.labels_used >= lab.settings.budget
+            why = "the budget is spent" if spent else "no candidate is worth its cost"
             break
     save_student(lab, notebook)
     lab.finish(why)
@@ -160,12 +161,14 @@ def proposals(lab: Lab, notebook: Notebook, controls: Controls) -> list[Proposal
     if not controls.chains:
         return tried
     clusters = hypothesise(lab, notebook, controls)
+    given_up = {grounding.measured for grounding in notebook.given_up}
     cases = {case.id: case for case in lab.task.cases}
     worth = [cluster for cluster in clusters if cluster.torn or len(cluster.cases) > 1]
     if not controls.clusters:
         worth = [SubjectCluster(c.subject, (c,), ()) for cluster in clusters for c in cluster.claims]
     proposed = (from_cluster(cluster, notebook.grounder, cases) for cluster in worth)
-    return [*(proposal for proposal in proposed if proposal is not None), *tried]
+    named = [one for one in proposed if one is not None and one.grounding.measured not in given_up]
+    return [*named, *tried]
 
 
 def form_sets(lab: Lab, notebook: Notebook, proposed: Sequence[Proposal], limited: bool = True) -> None:
@@ -316,7 +319,7 @@ def ask(
     experiments = []
     for choice in choices:
         data = experiment_data(lab, notebook, candidates[choice.candidate], outlook, choice)
-        experiments.append(lab.journal.note("experiment", **data))
+        experiments.append(lab.propose(candidates[choice.candidate].case, data))
     with lab.stage("ask"):
         answers = lab.ask(experiments)
     for choice, weak in zip(choices, answers, strict=True):

@@ -52,10 +52,10 @@ class Notebook:
     written: dict[str, Candidate] = field(default_factory=dict)
     answers: dict[str, int | None] = field(default_factory=dict)
     asked: dict[str, Candidate] = field(default_factory=dict)
-    told: dict[str, int] = field(default_factory=dict)
-    """What a person answered to clarifying questions, by set."""
+    told: dict[str, int | None] = field(default_factory=dict)
+    """What a person answered to clarifying questions, by set; ``None`` where they were unsure."""
     scores: dict[str, Array] = field(default_factory=dict)
-    """Σ log q_h(w) of predictions made before each answer, by set: what e-values are made of."""
+    """Σ log q_h(w) of predictions made before each answer, by set, edits left out: what e-values are made of."""
     origins: dict[str, Case] = field(default_factory=dict)
     """The case of which an edit was made, by the edit's id: an edit changes one thing, and that is not the truth."""
     given_up: list[Grounding] = field(default_factory=list)
@@ -92,7 +92,7 @@ class Notebook:
         """Keep an answer; ``predicted`` holds q_H_K of each set, as it stood before."""
         self.asked[candidate.case.id] = candidate
         self.answers[candidate.case.id] = weak
-        if weak is not None:
+        if weak is not None and candidate.case.id not in self.origins:
             for set_id, q_H_K in predicted.items():
                 self.scores[set_id] = self.scores.get(set_id, np.zeros(len(q_H_K))) + np.log(q_H_K[:, weak])
 
@@ -131,7 +131,7 @@ class Notebook:
             Heard(columns_L_K_D, weak_L, effects_L_K_S @ self._amounts("liking"), self._kept(cases)),
             Pool(*self._seen(pool)),
             variance_D,
-            balanced=not task.options_vary,
+            balanced=task.balanced and not task.options_vary,
             taste=task.manner_matters,
             face_value=self.face_value,
         )
@@ -280,7 +280,8 @@ class Notebook:
             weak_L=weak_L,
             group_L=self._groups(cases),
         )
-        told = [beliefs.told_likelihood(s, self.told[s.id]) if s.id in self.told else None for s in self.sets]
+        said = [self.told.get(s.id) for s in self.sets]
+        told = [None if w is None else beliefs.told_likelihood(s, w) for s, w in zip(self.sets, said, strict=True)]
         rng = stream(self.seed, "joint", len(cases))
         varying = self.representation.task.options_vary
         joint = weigh(self.sets, evidence, rng, biased=not varying, log_told=told)

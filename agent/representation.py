@@ -48,7 +48,7 @@ class Representation:
         self._opinion_mean_K = np.median(opinion_N_K, axis=0)
         if task.options_vary:
             self._opinion_mean_K = np.zeros_like(self._opinion_mean_K)
-        self._opinion_scale = float((opinion_N_K[:, -1] - opinion_N_K[:, 0]).std()) + 1e-6
+        self._opinion_scale = _apart(opinion_N_K) + 1e-6
 
     def columns(self, cases: Sequence[Case]) -> Array:
         """columns_N_K_D: features of each option, then one bias column for every option but the first."""
@@ -85,6 +85,7 @@ class Representation:
             "feature_scale": self._scale_D,
             "basis": np.ascontiguousarray(self._basis_D_J),
             "opinion_mean": self._opinion_mean_K,
+            "opinion_scale": np.array([self._opinion_scale]),
         }
 
     def _looked_at(self, cases: Sequence[Case]) -> list[tuple[Array, Array]]:
@@ -114,6 +115,15 @@ class Representation:
     def _standardised(self, raw: NDArray[np.float32]) -> Array:
         standardised: Array = (raw.astype(np.float64) - self._mean_D) / self._scale_D
         return standardised
+
+
+def _apart(opinion_N_K: Array) -> float:
+    """The standard deviation of the difference between two options, over all pairs of them (root of the mean square).
+
+    Of one pair it could be 0: names that begin with the same token are one to the model.
+    """
+    centred_N_K = opinion_N_K - opinion_N_K.mean(axis=1, keepdims=True)
+    return float(np.sqrt(2.0 * centred_N_K.var(axis=0).sum() / (opinion_N_K.shape[1] - 1)))
 
 
 def case_texts(task: Task, case: Case) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -39,6 +39,8 @@ COMMONEST = 24
 LARGEST_NUMBER_OF_SETS = 16
 EXPECTED_MISTAKES = 1.5
 """Systematic mistakes that a supervisor is expected to have before anything is known."""
+MOST_EXPECTED = 0.5
+"""Where little is tried: the largest prior probability that one measure matters."""
 SUPPORT = {Kind.LIKED: 4.0, Kind.BETTER: 0.5, Kind.MISLED: 1.0}
 """Votes that every alternative of a kind starts with: most of what sways a rater doesn't make it truer."""
 SUPPORT_OF_MANNERS = {Kind.LIKED: 0.5, Kind.BETTER: 4.0, Kind.MISLED: 0.5}
@@ -67,15 +69,21 @@ def from_cluster(cluster: SubjectCluster, grounder: Grounder, cases: Mapping[str
     """The alternatives that a cluster's claims speak for, or ``None`` when they can't be measured.
 
     A claim votes for the direction in which its subject, in its case, speaks for the option it favours; for *better*
-    when the chain says that option is true, for *liked* when it says only that the supervisor will choose it.
+    when the chain says that option is true, for *liked* when it says only that the supervisor will choose it. Where its
+    case has no more of the subject than others have, it votes for nothing.
     """
     grounding = grounder.ground(cluster.subject)
+    if len(grounder.for_each_option([grounding])) > 1:
+        favoured = Counter(claim.favours for claim in cluster.claims)
+        grounding = replace(grounding, option=max(sorted(favoured), key=lambda k: favoured[k]))
     if not grounder.varies(grounding):
         return None
     effects_N_K = grounder.effects([grounding], [cases[claim.case] for claim in cluster.claims])[:, :, 0]
     votes: Counter[tuple[int, Kind]] = Counter()
     for claim, effect_K in zip(cluster.claims, effects_N_K, strict=True):
-        direction = -1 if effect_K[claim.favours] < 0 else 1
+        direction = int(np.sign(effect_K[claim.favours]))
+        if direction == 0:
+            continue
         if claim.favours == claim.true_label:
             votes[direction, Kind.BETTER] += 1
         elif claim.favours == claim.weak_label:
@@ -95,7 +103,12 @@ def enumerated(grounder: Grounder) -> list[Proposal]:
     common = grounder.words(pool, max(RAREST_WORD, int(COMMON * len(pool))), most=COMMONEST)
     known = [*grounder.attributes(), *common]
     why = "every attribute and the commonest words are tried"
-    return [Proposal(g.measure, g, {}, EXPECTED_MISTAKES / len(known), (), why) for g in known]
+    return [Proposal(g.measure, g, {}, _one_of(len(known), EXPECTED_MISTAKES), (), why) for g in known]
+
+
+def _one_of(tried: int, expected: float) -> float:
+    """Prior probability that one of so many measures matters, of which ``expected`` do."""
+    return min(MOST_EXPECTED, expected / tried)
 
 
 @dataclass(frozen=True)
@@ -107,6 +120,11 @@ class Surprise:
     weak_L_K: Array
     predicted_L_K: Array
     known: Sequence[Grounding]
+
+    def untried(self, groundings: Sequence[Grounding]) -> list[Grounding]:
+        """Those that measure something else than what is known."""
+        known = {grounding.measured for grounding in self.known}
+        return [grounding for grounding in groundings if grounding.measured not in known]
 
     def explained(self, tried: Sequence[Grounding]) -> Array:
         """z_A: how well each measure explains where the supervisor departed from what was expected.
@@ -137,8 +155,10 @@ def from_surprises(surprise: Surprise) -> list[Proposal]:
     """
     if len(surprise.cases) < FEWEST_ANSWERS:
         return []
-    attributes, words = surprise.grounder.attributes(), surprise.grounder.words(surprise.cases, RAREST_WORD)
-    tried = [g for g in (*attributes, *words) if g not in surprise.known]
+    grounder = surprise.grounder
+    attributes = grounder.for_each_option(grounder.attributes())
+    words = grounder.for_each_option(grounder.words(surprise.cases, RAREST_WORD))
+    tried = surprise.untried([*attributes, *words])
     z_A = surprise.explained(tried)
     ranked = [int(a) for a in np.argsort(-np.abs(z_A), kind="stable")]
     of_words = set(words)
@@ -162,7 +182,7 @@ def split_off(surprise: Surprise, believed: Sequence[HypothesisSet]) -> list[Pro
     proposals = []
     for one in believed:
         presence_L = np.abs(surprise.grounder.effects([one.grounding], surprise.cases)[:, :, 0]).max(axis=1) > 0
-        tried = [g for g in surprise.grounder.conditionals(one.grounding) if g not in surprise.known]
+        tried = surprise.untried(surprise.grounder.conditionals(one.grounding))
         held_A = (np.abs(surprise.grounder.effects(tried, surprise.cases)).max(axis=1) > 0).sum(axis=0)
         tried = [g for g, n in zip(tried, held_A, strict=True) if LEAST_HELD <= n <= presence_L.sum() - LEAST_HELD]
         if not tried:
@@ -180,7 +200,7 @@ def _surprising(
     """The best of ``tried`` measures of which ``expected`` are expected to matter."""
     why = f"surprising answers: z = {z:+.1f} over {len(surprise.cases)} answers, the best of {tried} tried"
     told_by = surprise.told_by(grounding, np.sign(z))
-    return Proposal(grounding.measure, grounding, {}, expected / tried, told_by, why, parents)
+    return Proposal(grounding.measure, grounding, {}, _one_of(tried, expected), told_by, why, parents)
 
 
 def _scores(residual_L_K: Array, predicted_L_K: Array, effects_L_K_A: Array, *, biased: bool) -> Array:

@@ -86,7 +86,7 @@ def grade(folder: Path, load: Callable[[str, int], LoadedTask] = load_task) -> G
         settings=settings,
         gold_N=loaded.gold.of([case for case, has in zip(test, known, strict=True) if has]),
         curve=curve,
-        queries=sum(event.kind == "answer" for event in events),
+        queries=sum(event.kind in {"answer", "clarification"} for event in events),
         seconds=_seconds(folder),
         chains=len(chains),
         malformed=sum(event.data["malformed"] is not None for event in chains),

@@ -14,6 +14,7 @@ import askew
 from askew.agent.config import CONFIG, Settings
 from askew.agent.journal import EVENTS, Journal, read_events
 from askew.agent.lab import Lab
+from askew.agent.learners.student import check_learner
 from askew.agent.models.base import LanguageModel
 from askew.agent.models.embedder import Embedder
 from askew.agent.models.pull import model_folder
@@ -210,6 +211,7 @@ def _run_all(
     _ = bench.model
     for name in dict.fromkeys((settings.method, *twins)):
         check_method(name, bench.supervisor, settings.supervisor)
+    check_learner(settings, bench.loaded.task)
     check_space(folder)
     write_config(settings, folder, twins)
     for name in dict.fromkeys((settings.method, *twins)):

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from askew.agent.supervisors.base import Supervisor, answers_new_cases, batch_size, checked_labels
 from askew.tasks.case import Case
 from askew.tasks.gold import LoadedTask
-from askew.tasks.splits import fingerprint
 from askew.tasks.text import LETTERS
 
 TRAP = "trap"
@@ -56,8 +55,9 @@ def set_trap(loaded: LoadedTask, supervisor: Supervisor) -> tuple[LoadedTask, Su
         replace(case, text=f"{case.text} {opinion(case, label, loaded.task.options_vary)}")
         for case, label in zip(cases, said, strict=True)
     )
-    task = replace(loaded.task, cases=trapped, fingerprint=fingerprint(trapped))
-    return replace(loaded, task=task), Trapped(supervisor, {case.id: case for case in cases})
+    # The fingerprint stays that of the cases as loaded: by it a run is graded, with the trap or without.
+    behind = Trapped(supervisor, {case.id: case for case in cases})
+    return replace(loaded, task=replace(loaded.task, cases=trapped)), behind
 
 
 def opinion(case: Case, label: int | None, options_vary: bool) -> str:

@@ -2,7 +2,7 @@
 
 The bank is general on purpose: it holds manners, subjects, punctuation and form, and is not a list of the
 mistakes that supervisors are known to make. A hypothesis in words ("prefers long answers") is grounded by
-finding the nearest description and measuring it.
+finding the attribute with the nearest name and measuring it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class TextAttribute:
 
     Attributes:
         name: a few words.
-        description: completes "the text …", for matching by meaning.
+        description: completes "the text …".
         value: the measurement; higher is more of it.
         add: the minimal edit that raises ``value`` and keeps what the text says, where there is one.
     """
@@ -87,12 +87,6 @@ def bank(options_vary: bool) -> dict[str, Attribute]:
     applying: list[tuple[str, TextAttribute | OptionAttribute]] = [*ATTRIBUTES.items()]
     applying += [item for item in OPTION_ATTRIBUTES.items() if options_vary or not item[1].varying_only]
     return {name: partial(measure, attribute, options_vary=options_vary) for name, attribute in applying}
-
-
-def describe(name: str) -> str:
-    """The words of an attribute, for matching: "name: description"."""
-    attribute = find(name) or ATTRIBUTES[name]
-    return f"{attribute.name}: {attribute.description}"
 
 
 def keyword(word: str) -> TextAttribute:

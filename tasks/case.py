@@ -69,6 +69,8 @@ class Task:
     recorded: Mapping[str, Mapping[str, int | None]] = field(default_factory=dict)
     manner_matters: bool = False
     """Whether how something is said may be what makes it right (a taste, say): then no edit keeps the truth."""
+    balanced: bool = True
+    """Whether each class is right about equally often, as in every built-in task: the student is then held to it."""
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
     validator: Validator = no_objection
     fingerprint: str = ""

@@ -102,6 +102,8 @@ class Wording(BaseModel):
     """How a text is continued so that the next word is the answer (see :class:`Task`)."""
     manner_matters: bool = False
     """Whether how something is said may be what makes it right (see :class:`Task`)."""
+    balanced: bool = False
+    """Whether each class is right about equally often (see :class:`Task`)."""
     validator: NonEmpty | None = None
     """FILE.py:FUNCTION that decides whether a free-form answer is right; the file is sought beside the cases."""
 
@@ -160,6 +162,7 @@ def build_task(
         noun=wording.noun,
         cue=wording.cue,
         manner_matters=wording.manner_matters,
+        balanced=wording.balanced,
         cases=cases,
         options_vary=options_vary,
         recorded=recorded,

@@ -22,7 +22,7 @@ _DENIAL = re.compile(r"\b(?:not|never|no|isn't|wasn't|don't|doesn't|can't be|wro
 
 def words_of(text: str) -> list[str]:
     """The words of a text in lower case."""
-    return [word.casefold() for word in WORD.findall(text)]
+    return [word.lower() for word in WORD.findall(text)]
 
 
 def sentences(text: str) -> list[str]:

@@ -72,6 +72,12 @@ def run_job(folder: Path) -> Path | None:
     return folder / TRAINED if PartialState().is_main_process else None
 
 
+def check_configuration(config: Path) -> None:
+    """Raise ``InputError`` where there is no file that accelerate could be configured by."""
+    if not config.is_file():
+        raise InputError(f"no accelerate configuration {config}: expected the file that 'accelerate config' writes.")
+
+
 def launch(folder: Path, config: Path | None, options: Sequence[str] = ()) -> Path:
     """Train a job's folder on the devices of an ``accelerate`` configuration file; the trained folder.
 
@@ -79,10 +85,7 @@ def launch(folder: Path, config: Path | None, options: Sequence[str] = ()) -> Pa
     """
     command = [sys.executable, "-m", "accelerate.commands.launch", *options]
     if config is not None:
-        if not config.is_file():
-            raise InputError(
-                f"no accelerate configuration {config}: expected the file that 'accelerate config' writes."
-            )
+        check_configuration(config)
         command += ["--config_file", str(config)]
     command += ["-m", "askew.agent.learners.job", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)  # noqa: S603

@@ -22,7 +22,8 @@ from askew.agent.journal import Data
 from askew.agent.lab import Lab
 from askew.agent.learners.examples import Example, digest, label_words, truth_examples, weak_examples, weak_texts
 from askew.agent.learners.finetune import finetune_labels
-from askew.agent.learners.job import Job, launch, write_job
+from askew.agent.learners.job import Job, check_configuration, launch, write_job
+from askew.agent.learners.networks import is_causal, label_ids, load_tokenizer
 from askew.agent.learners.recipe import Recipe
 from askew.agent.learners.saving import CARD, merge_adapter, read_card
 from askew.agent.models.base import LanguageModel
@@ -75,6 +76,20 @@ class Finetuned:
             scores = scores[:, 0] - scores[:, 1]
         p_N_K: Array = softmax(scores.reshape(len(texts), -1), axis=1)
         return p_N_K
+
+
+def check_learner(settings: Settings, task: Task) -> None:
+    """Find out before a label is asked for whether the student can be finetuned.
+
+    Raises ``InputError``: options that a language model can't be taught apart, or no such file for accelerate.
+    """
+    if settings.learner == "probe":
+        return
+    if settings.accelerate is not None:
+        check_configuration(Path(settings.accelerate))
+    base = model_folder(settings.student)
+    if is_causal(base):
+        label_ids(load_tokenizer(base), label_words(task))
 
 
 def due(settings: Settings, number: int) -> bool:
@@ -163,6 +178,12 @@ def train(base: Path, place: Path, lesson: Lesson, recipe: Recipe, lab: Lab) -> 
         card = {}
     if (card.get("data"), card.get("recipe")) == (digest(lesson.learned), recipe.model_dump()):
         return
+    logged = lab.journal.upcoming()
+    if card and logged is not None and logged.get("weights") == card["files"]:
+        raise RunError(
+            f"the student in {place} is the one that the log names, but this version or machine would teach it "
+            "something else: nothing was overwritten. Start anew with another --out."
+        )
     shutil.rmtree(place.parent, ignore_errors=True)
     words, name = label_words(lab.task), lab.settings.student
     if lab.settings.accelerate is not None:

@@ -168,8 +168,12 @@ def run_active(lab: Lab, acquire: Acquire) -> None:
             batch = random_pool(lab)[:size]
         else:
             free = [case for case in pool if case.id not in asked]
-            with lab.stage("acquire"):
-                batch = [free[i] for i in acquire(look(lab, student, free, list(asked.values()), targets, size, rng))]
+            most = min(size, len(free))
+            batch = []
+            if most:
+                with lab.stage("acquire"):
+                    views = look(lab, student, free, list(asked.values()), targets, most, rng)
+                    batch = [free[i] for i in acquire(views)]
         for case, weak in ask_plainly(lab, batch):
             asked[case.id] = case
             if weak is not None:

@@ -136,6 +136,9 @@ class _Probe:
         self._representation = representation
         self._vary = representation.task.options_vary
         # Answers of one class teach a probe of classes nothing; where options vary they still tell options apart.
+        self._unlearned = not len(labels_N)
+        if self._unlearned:  # nothing was answered yet, or only with "unsure"
+            return
         one_class = len(set(labels_N.tolist())) == 1 and not self._vary
         self._only = int(labels_N[0]) if one_class else None
         x, y = self._rows(cases), labels_N
@@ -155,6 +158,8 @@ class _Probe:
 
     def __call__(self, cases: Sequence[Case]) -> Array:
         k = self._representation.task.n_options
+        if self._unlearned:
+            return np.full((len(cases), k), 1.0 / k)
         if self._only is not None:
             return np.tile(np.eye(k)[self._only], (len(cases), 1))
         logp = self._model.predict_log_proba(self._rows(cases))

@@ -37,7 +37,7 @@ def batch_sizes(lab: Lab) -> list[int]:
 def ask_plainly(lab: Lab, cases: Sequence[Case]) -> list[tuple[Case, int | None]]:
     """Ask pool cases, each logged without a hypothesis."""
     experiments = [
-        lab.journal.note("experiment", id=f"E{lab.journal.position}", set=None, case=case_data(case), source="pool")
+        lab.propose(case, {"id": f"E{lab.journal.position}", "set": None, "case": case_data(case), "source": "pool"})
         for case in cases
     ]
     return list(zip(cases, lab.ask(experiments), strict=True))

@@ -283,7 +283,7 @@ def test_the_trap_says_the_answer_in_the_text_and_the_supervisor_does_not_read_i
     assert list(labels) == list(inner.label(loaded.task.cases))
     assert all(case.text.endswith(f"I think the answer is {case.options[label or 0]}.")
                for case, label in zip(cases, labels, strict=True) if label is not None)  # fmt: skip
-    assert trapped.task.fingerprint != loaded.task.fingerprint
+    assert trapped.task.fingerprint == loaded.task.fingerprint, "by it a run is graded"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,279 @@
+"""What only unusual tasks and runs show: few cases, many classes, odd names, answers that are no use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from conftest import ScriptedModel, embed, rows
+from numpy.typing import NDArray
+
+from askew.agent.belief import misled
+from askew.agent.clarify import clarify
+from askew.agent.cluster import claims_of, cluster_subjects
+from askew.agent.conditions import conditional
+from askew.agent.config import Settings
+from askew.agent.design import Candidate, Outlook, Priority, choose, gate
+from askew.agent.ground import Grounder
+from askew.agent.hypotheses import Grounding
+from askew.agent.hypothesise import Chain, Step, option_names, read_chain
+from askew.agent.journal import Journal
+from askew.agent.lab import Lab, case_data
+from askew.agent.learners.student import check_learner
+from askew.agent.models.base import Completion
+from askew.agent.notebook import Notebook
+from askew.agent.representation import Representation
+from askew.agent.sets import Surprise, enumerated, from_cluster, from_surprises, make_set
+from askew.agent.truth import Heard, Pool, fit_unasked, hear
+from askew.errors import InputError, RunError
+from askew.evals.compare import compare
+from askew.evals.grade import grade
+from askew.evals.methods.active import ACQUISITIONS
+from askew.evals.protocol import Workbench, run_method, write_config
+from askew.tasks.case import Case, Split, Task
+from askew.tasks.load import load_task
+from askew.tasks.passages import words_of
+
+
+def task_of(texts: list[str], options: tuple[str, ...] = ("no", "yes")) -> Task:
+    cases = tuple(Case(f"c{i}", text, options) for i, text in enumerate(texts))
+    return Task("unusual", "Is it so?", "text", cases)
+
+
+def test_a_conditional_measure_of_no_cases_is_nothing() -> None:
+    grounder = Grounder(task_of(["What a film! I saw it.", "A film.", "No. Not so.", "Great! Great!"]), embed)
+    measured = Grounding(conditional("exclamation marks", "length", True), False, 1, 1.0)
+    assert grounder.effects([measured], []).shape == (0, 2, 1)
+    assert grounder.presence([measured], []).shape == (0, 1)
+
+
+def test_a_condition_of_the_options_is_one_of_the_text() -> None:
+    task = task_of(["I think it is yes!", "I think it is no.", "So it is!", "Hm."])
+    said = "agreement with the stated opinion"
+    task = replace(task, attributes={said: lambda case: [float(o in case.text) for o in case.options]})
+    measured = Grounding(conditional("exclamation marks", said, True), False, 1, 1.0)
+    effects_N_K = Grounder(task, embed).effects([measured], task.cases)[:, :, 0]
+    assert effects_N_K[0, 1] > 0 and not effects_N_K[1:].any()
+
+
+def test_where_one_thing_can_be_tried_it_is_still_unsure() -> None:
+    grounder = Grounder(task_of(["Yes!", "Yes."] * 4), embed)
+    proposed = enumerated(grounder)
+    assert proposed and all(make_set(one, 1, grounder.task).prior_none >= 0.5 - 1e-9 for one in proposed)
+
+
+def test_a_claim_about_what_is_not_there_votes_for_nothing() -> None:
+    task = task_of(["Quite so!!!", "Quite so.", "So be it.", "And so on."])
+    grounder = Grounder(task, embed)
+
+    def claimed(case: str) -> Chain:
+        return Chain(case, "", (Step("exclamation marks", "it shouts", 0),), 0, 1, None, "", "", "")
+
+    cases = {case.id: case for case in task.cases}
+    votes = {}
+    for case in ("c0", "c1"):
+        (cluster,) = cluster_subjects(claims_of([(1, claimed(case))]), embed)
+        proposal = from_cluster(cluster, grounder, cases)
+        assert proposal is not None
+        votes[case] = dict(proposal.votes)
+    assert votes["c1"] == {} and sum(votes["c0"].values()) == 1
+
+
+def test_chains_that_are_silent_on_a_subject_tell_what_chance_would_do() -> None:
+    """Two claims that nearly always come together are no alternatives, seen beside chains that make neither."""
+
+    def chain(*favours: int) -> Chain:
+        return Chain("c", "", tuple(Step("praise", "it flatters", k) for k in favours), 0, 1, None, "", "", "")
+
+    other = Chain("c", "", (Step("length", "it is long", 1),), 0, 1, None, "", "", "")
+    chains = [chain(0, 1)] * 6 + [chain(0), chain(1)] + [other] * 22
+    praise = next(c for c in cluster_subjects(claims_of(list(enumerate(chains))), embed) if c.subject == "praise")
+    assert praise.torn == ()
+
+
+def test_a_misled_supervisor_of_many_classes_guesses() -> None:
+    answers_1_3_3 = misled(np.eye(3)[None], np.array([0.0]))
+    assert np.allclose(answers_1_3_3, 1 / 3)
+    assert np.allclose(misled(np.eye(3)[None], np.array([1.0])), np.eye(3))
+    assert np.allclose(misled(np.eye(2)[None], np.array([-1.0])), 1 - np.eye(2))
+
+
+class Alike(ScriptedModel):
+    """Two of its words are one to it."""
+
+    def read_out(self, features_N_D: NDArray[np.float32], words: list[str]) -> NDArray[np.float64]:  # type: ignore[override]
+        scores_N_K = np.array(super().read_out(features_N_D, words))
+        scores_N_K[:, -1] = scores_N_K[:, 0]
+        return scores_N_K
+
+
+def test_options_that_begin_alike_make_no_opinion_that_is_certain(tmp_path: Path) -> None:
+    options = ("very bad", "bad", "so so", "good", "very good")
+    task = task_of([str(row["text"]) for row in rows(60)], options)
+    opinion_N_K = Representation(task, Alike(), tmp_path).opinion(task.cases)
+    assert 0.5 < np.abs(opinion_N_K).max() < 20
+
+
+def test_only_a_balanced_task_is_balanced(cases_file: Callable[..., Path]) -> None:
+    assert not load_task(str(cases_file()), 0).task.balanced
+    rng = np.random.default_rng(0)
+    x_N = np.where(rng.random(600) < 0.13, 1.0, -1.0)
+    columns_N_K_D = np.stack([-x_N, x_N], axis=1)[:, :, None] / 2
+    columns_N_K_D = np.concatenate([columns_N_K_D, np.tile([[[-0.5], [0.5]]], (600, 1, 1))], axis=2)
+    opinion_N_K, variance_D = np.zeros((600, 2)), np.array([1.0, 0.25])
+    unasked = fit_unasked(columns_N_K_D[:0], opinion_N_K[:0], np.zeros(0, dtype=np.int64), variance_D)
+    weak_L = (x_N[:200] > 0).astype(np.int64)
+    heard = Heard(columns_N_K_D[:200], weak_L, np.zeros((200, 2)), np.ones(200))
+    right = []
+    for balanced in (False, True):
+        truth = hear(unasked, 0.2, heard, Pool(columns_N_K_D, opinion_N_K), variance_D, balanced=balanced)
+        right.append(float((truth.of(columns_N_K_D, opinion_N_K).argmax(1) == (x_N > 0)).mean()))
+    assert right[0] == 1.0
+
+
+def test_edits_do_not_crowd_out_the_cases_that_tell_of_the_truth() -> None:
+    reliability_C = np.concatenate([np.full(60, 0.6), np.linspace(0.3, 0.45, 100)])
+    edited_C = np.arange(160) < 60
+    allowed_C = gate(reliability_C, edited_C, a_min=0.5, size=20)
+    assert allowed_C[:60].all() and allowed_C[60:].sum() == 40 and allowed_C[-40:].all()
+
+
+@pytest.mark.parametrize("size", [1, 4, 9, 20])
+def test_most_labels_of_a_small_round_decide_between_hypotheses(size: int) -> None:
+    rng = np.random.default_rng(0)
+    candidates = [Candidate(Case(f"c{i}", f"text {i}", ("a", "b")), "pool") for i in range(60)]
+    q_H_C_K = rng.dirichlet([1.0, 1.0], size=(2, 60))
+    names = [f"S{s}" for s in range(8)]
+    outlook = Outlook(
+        truth_C_K=np.full((60, 2), 0.5), weak_C_K=np.full((60, 2), 0.5), reliability_C=np.full(60, 0.9),
+        q_M_C_K=rng.dirichlet([1.0, 1.0], size=(8, 60)), r_M_T_K=rng.dirichlet([1.0, 1.0], size=(8, 30)),
+        q_by_set=dict.fromkeys(names, q_H_C_K), r_M_C_K=rng.dirichlet([1.0, 1.0], size=(8, 60)),
+    )  # fmt: skip
+    beliefs = {name: SimpleNamespace(p_H=np.array([0.5, 0.5])) for name in names}
+    priorities = [Priority(name, 1.0, 0.1, True, "") for name in names]
+    chosen = choose(candidates, outlook, priorities, beliefs, size, 0.5, rng)  # type: ignore[arg-type]
+    assert len(chosen) == size == len({choice.candidate for choice in chosen})
+    assert sum(choice.set_id is not None for choice in chosen) == int(0.6 * size)
+
+
+def test_edits_are_no_part_of_an_e_value(scripted: ScriptedModel, tmp_path: Path) -> None:
+    task = task_of([str(row["text"]) for row in rows(20)])
+    notebook = Notebook(Representation(task, scripted, tmp_path), Grounder(task, embed))
+    edited = Case("edit", task.cases[0].text + "!", ("no", "yes"), Split.WRITTEN)
+    notebook.origins["edit"] = task.cases[0]
+    said = {"S1": np.array([[0.8, 0.2], [0.5, 0.5]])}
+    notebook.record(Candidate(task.cases[0], "pool"), 0, said)
+    before = notebook.scores["S1"].copy()
+    notebook.record(Candidate(edited, "edited", parent="c0"), 0, said)
+    assert np.array_equal(notebook.scores["S1"], before) and notebook.answers["edit"] == 0
+
+
+def test_names_with_odd_blanks_and_letters_are_read() -> None:
+    names = option_names(
+        task_of(["x"], ("negative ", "very\npositive")), Case("c", "x", ("negative ", "very\npositive"))
+    )
+    text = " praise: it flatters -> negative\nRater: very positive\nTruth: negative"
+    chain = read_chain(Completion(text, 1, True, ""), "c", names, "", "")
+    assert chain.malformed is None and (chain.weak_label, chain.true_label) == (1, 0)
+    assert words_of("Ein GROSSER, großer Film") == ["ein", "grosser", "großer", "film"]
+
+
+def test_a_log_of_other_cases_is_not_continued(tmp_path: Path) -> None:
+    first, second = (Case(name, f"text {name}", ("a", "b")) for name in "ab")
+    for asked, expected in ((first, None), (second, "asked case 'a' where this run asks 'b'")):
+        with Journal(tmp_path) as journal:
+            lab = SimpleNamespace(journal=journal, folder=tmp_path)
+            if expected is None:
+                Lab.propose(lab, asked, {"case": case_data(asked)})  # type: ignore[arg-type]
+                continue
+            with pytest.raises(RunError, match=expected):
+                Lab.propose(lab, asked, {"case": case_data(asked)})  # type: ignore[arg-type]
+
+
+def test_a_learner_that_cannot_work_is_refused_before_a_label_is_asked(tmp_path: Path) -> None:
+    missing = Settings(learner="lora", accelerate=str(tmp_path / "none.yaml"))
+    check_learner(Settings(), task_of(["x"]))
+    with pytest.raises(InputError, match="accelerate"):
+        check_learner(missing, task_of(["x"]))
+
+
+class Unsure:
+    """Never knows what to say about itself."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    def label(self, cases: list[Case]) -> list[int | None]:
+        return [None for _ in cases]
+
+    def clarify(self, name: str, question: str, options: list[str]) -> tuple[int | None, str]:
+        self.heard.append(name)
+        return None, ""
+
+
+def test_an_unsure_answer_to_a_question_is_not_asked_for_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("askew.agent.clarify._matched", lambda *_: 0.4)
+    one, two = SimpleNamespace(id="S1", subject="praise"), SimpleNamespace(id="S2", subject="length")
+    notebook = SimpleNamespace(sets=[one, two], beliefs={"S1": 0, "S2": 0}, told={}, answered=lambda: [1])
+    supervisor = Unsure()
+    with Journal(tmp_path) as journal:
+        lab = SimpleNamespace(
+            supervisor=supervisor, settings=Settings(budget=50), labels_used=0, task=task_of(["x"]), journal=journal
+        )
+        for _ in range(3):
+            clarify(lab, notebook)  # type: ignore[arg-type]
+    assert supervisor.heard == ["clarify-scientific-S1", "clarify-scientific-S2"] and lab.labels_used == 2
+
+
+def run(folder: Path, file: Path, **settings: object) -> Path:
+    """A finished run of the file with the scripted model."""
+    given = {"supervisor": "planted:length@0.8", "student": "scripted", "budget": 12, "rounds": 3, **settings}
+    made = Settings(task=str(file), **given)  # type: ignore[arg-type]
+    bench = Workbench(made)
+    bench.model, bench.embedder = ScriptedModel(), SimpleNamespace(embed=embed)  # type: ignore[assignment]
+    folder.mkdir(parents=True)
+    write_config(made, folder, ())
+    run_method(made, folder, bench, lambda _: None)
+    return folder
+
+
+def test_a_trapped_run_is_graded(cases_file: Callable[..., Path], tmp_path: Path) -> None:
+    folder = run(tmp_path / "run", cases_file(), supervisor="trap:planted:length@0.8", method="passive-naive")
+    assert grade(folder).queries == 12
+
+
+@pytest.mark.parametrize("method", ["badge", "typical", "uncertainty"])
+def test_no_label_too_many_is_asked_and_a_pool_may_run_out(
+    method: str, cases_file: Callable[..., Path], tmp_path: Path
+) -> None:
+    assert method in ACQUISITIONS
+    assert grade(run(tmp_path / "few", cases_file(), method=method, budget=2, rounds=5)).queries == 2
+    few = [row for row in rows(48) if row["split"] != "weak"]
+    pool = sum(row["split"] == "pool" for row in few)
+    folder = run(
+        tmp_path / "all", cases_file(few), method=method, budget=pool, rounds=pool + 3, supervisor="recorded:loud-lover"
+    )
+    assert grade(folder).queries == pool
+
+
+def test_runs_on_other_numbers_of_test_cases_are_not_compared(cases_file: Callable[..., Path], tmp_path: Path) -> None:
+    file = cases_file()
+    folders = [run(tmp_path / str(n), file, method="passive-naive", seed=n, test_size=n) for n in (6, 8)]
+    with pytest.raises(InputError, match="different test_size: 6, 8"):
+        compare([grade(folder) for folder in folders])
+
+
+def test_a_leaning_to_any_of_three_classes_can_be_noticed() -> None:
+    rng = np.random.default_rng(0)
+    texts = [f"Line {i} of the rest{'!!!' if i % 3 == 0 else '.'}" for i in range(90)]
+    grounder = Grounder(task_of(texts, ("bad", "so so", "good")), embed)
+    cases = grounder.task.cases
+    for option in range(3):
+        weak_L = [option if i % 3 == 0 and rng.random() < 0.8 else int(rng.integers(3)) for i in range(90)]
+        surprise = Surprise(grounder, cases, np.eye(3)[weak_L], np.full((90, 3), 1 / 3), ())
+        first = max(from_surprises(surprise), key=lambda one: float(abs(surprise.explained([one.grounding])[0])))
+        assert (first.subject, first.grounding.option) == ("exclamation marks", option)
