@@ -60,12 +60,17 @@ class Grounder:
         groundings = [Grounding(name, False, last, 1.0) for name in self._names]
         return [grounding for grounding in groundings if self.varies(grounding)]
 
+    @property
+    def many_classes(self) -> bool:
+        """Whether there are more than two classes, any of which a measure of the text may speak for."""
+        return not self.task.options_vary and self.task.n_options > 2
+
     def for_each_option(self, groundings: Sequence[Grounding]) -> list[Grounding]:
         """The same measures speaking for each option in turn, where there are more than two classes.
 
         Of two classes one is enough: what speaks against the last speaks for the first.
         """
-        if self.task.options_vary or self.task.n_options == 2:
+        if not self.many_classes:
             return list(groundings)
         return [replace(grounding, option=k) for grounding in groundings for k in range(self.task.n_options)]
 

@@ -73,7 +73,7 @@ def from_cluster(cluster: SubjectCluster, grounder: Grounder, cases: Mapping[str
     case has no more of the subject than others have, it votes for nothing.
     """
     grounding = grounder.ground(cluster.subject)
-    if len(grounder.for_each_option([grounding])) > 1:
+    if grounder.many_classes:
         favoured = Counter(claim.favours for claim in cluster.claims)
         grounding = replace(grounding, option=max(sorted(favoured), key=lambda k: favoured[k]))
     if not grounder.varies(grounding):

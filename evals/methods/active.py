@@ -169,11 +169,9 @@ def run_active(lab: Lab, acquire: Acquire) -> None:
         else:
             free = [case for case in pool if case.id not in asked]
             most = min(size, len(free))
-            batch = []
-            if most:
-                with lab.stage("acquire"):
-                    views = look(lab, student, free, list(asked.values()), targets, most, rng)
-                    batch = [free[i] for i in acquire(views)]
+            with lab.stage("acquire"):
+                chosen = acquire(look(lab, student, free, list(asked.values()), targets, most, rng)) if most else []
+            batch = [free[i] for i in chosen]
         for case, weak in ask_plainly(lab, batch):
             asked[case.id] = case
             if weak is not None:

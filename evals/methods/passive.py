@@ -135,33 +135,32 @@ class _Probe:
 
         self._representation = representation
         self._vary = representation.task.options_vary
-        # Answers of one class teach a probe of classes nothing; where options vary they still tell options apart.
-        self._unlearned = not len(labels_N)
-        if self._unlearned:  # nothing was answered yet, or only with "unsure"
+        k, answered = representation.task.n_options, set(labels_N.tolist())
+        self._constant_K: Array | None = None
+        if not answered:
+            self._constant_K = np.full(k, 1.0 / k)
+        elif len(answered) == 1 and not self._vary:
+            # Answers of one class teach a probe of classes nothing; where options vary they still tell options apart.
+            self._constant_K = np.eye(k)[labels_N[0]]
+        if self._constant_K is not None:
             return
-        one_class = len(set(labels_N.tolist())) == 1 and not self._vary
-        self._only = int(labels_N[0]) if one_class else None
         x, y = self._rows(cases), labels_N
         if self._vary:
-            k = representation.task.n_options
             y = one_hot(labels_N, k).astype(np.int64).ravel()
-        if self._only is None:
-            folds = int(min(5, np.bincount(y)[np.unique(y)].min()))
-            probe: Any = LogisticRegression(C=1e-2, max_iter=500)
-            if folds > 1:  # a class that was answered once can't be both learned from and held out
-                probe = LogisticRegressionCV(
-                    Cs=np.logspace(-5, 0, 6), cv=folds, scoring="neg_log_loss", max_iter=500,
-                    l1_ratios=(0.0,), use_legacy_attributes=False,
-                )  # fmt: skip
-            self._model = make_pipeline(StandardScaler(), probe).fit(x, y)
-            self._classes = [int(c) for c in np.unique(y)]
+        folds = int(min(5, np.bincount(y)[np.unique(y)].min()))
+        probe: Any = LogisticRegression(C=1e-2, max_iter=500)
+        if folds > 1:  # a class that was answered once can't be both learned from and held out
+            probe = LogisticRegressionCV(
+                Cs=np.logspace(-5, 0, 6), cv=folds, scoring="neg_log_loss", max_iter=500,
+                l1_ratios=(0.0,), use_legacy_attributes=False,
+            )  # fmt: skip
+        self._model = make_pipeline(StandardScaler(), probe).fit(x, y)
+        self._classes = [int(c) for c in np.unique(y)]
 
     def __call__(self, cases: Sequence[Case]) -> Array:
         k = self._representation.task.n_options
-        if self._unlearned:
-            return np.full((len(cases), k), 1.0 / k)
-        if self._only is not None:
-            return np.tile(np.eye(k)[self._only], (len(cases), 1))
+        if self._constant_K is not None:
+            return np.tile(self._constant_K, (len(cases), 1))
         logp = self._model.predict_log_proba(self._rows(cases))
         if self._vary:
             scores_N_K = (logp[:, 1] - logp[:, 0]).reshape(len(cases), k)

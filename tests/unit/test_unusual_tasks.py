@@ -121,18 +121,18 @@ def test_options_that_begin_alike_make_no_opinion_that_is_certain(tmp_path: Path
 def test_only_a_balanced_task_is_balanced(cases_file: Callable[..., Path]) -> None:
     assert not load_task(str(cases_file()), 0).task.balanced
     rng = np.random.default_rng(0)
-    x_N = np.where(rng.random(600) < 0.13, 1.0, -1.0)
+    true_N = (rng.random(600) < 0.13).astype(np.int64)
+    x_N = 2.0 * true_N - 1.0 + rng.normal(size=600)
     columns_N_K_D = np.stack([-x_N, x_N], axis=1)[:, :, None] / 2
     columns_N_K_D = np.concatenate([columns_N_K_D, np.tile([[[-0.5], [0.5]]], (600, 1, 1))], axis=2)
     opinion_N_K, variance_D = np.zeros((600, 2)), np.array([1.0, 0.25])
     unasked = fit_unasked(columns_N_K_D[:0], opinion_N_K[:0], np.zeros(0, dtype=np.int64), variance_D)
-    weak_L = (x_N[:200] > 0).astype(np.int64)
-    heard = Heard(columns_N_K_D[:200], weak_L, np.zeros((200, 2)), np.ones(200))
+    heard = Heard(columns_N_K_D[:200], true_N[:200], np.zeros((200, 2)), np.ones(200))
     right = []
     for balanced in (False, True):
         truth = hear(unasked, 0.2, heard, Pool(columns_N_K_D, opinion_N_K), variance_D, balanced=balanced)
-        right.append(float((truth.of(columns_N_K_D, opinion_N_K).argmax(1) == (x_N > 0)).mean()))
-    assert right[0] == 1.0
+        right.append(float((truth.of(columns_N_K_D, opinion_N_K).argmax(1) == true_N).mean()))
+    assert right[0] > 0.9 and right[1] < 0.8, right
 
 
 def test_edits_do_not_crowd_out_the_cases_that_tell_of_the_truth() -> None:

@@ -101,10 +101,9 @@ def briefs_of(passages: list[tuple[str, Places]]) -> list[tuple[str, list[str]]]
 
 def test_briefs_name_what_is_in_them_and_only_the_names_are_learned() -> None:
     value = {subject.name: subject.value for subject in subjects()}
-    briefs = briefs_of(make_briefs(300, np.random.default_rng(0)))
-    assert len(briefs) == 300 and make_briefs(300, np.random.default_rng(0)) == make_briefs(
-        300, np.random.default_rng(0)
-    )
+    made = make_briefs(300, np.random.default_rng(0))
+    briefs = briefs_of(made)
+    assert len(briefs) == 300 and made == make_briefs(300, np.random.default_rng(0))
     for shown, names in briefs:
         texts = [text.removesuffix('"\n') for text in re.split(r'^(?:Text|A|B): "', shown, flags=re.MULTILINE)[1:]]
         assert 0 < len(set(names)) <= MOST_SUBJECTS
