@@ -2,7 +2,9 @@
 
 Both come from the same forward pass. The opinion is read off the language model's head at the word that
 would be the answer, then centred so that the classes are balanced over the pool: without it the raw
-log-probabilities mostly say which word is common.
+log-probabilities mostly say which word is common. Where the task has more ways of asking than one, the
+opinion is what is said to all of them together, each counted alike (pattern-verbalizer pairs: Schick &
+Schütze 2021, "Exploiting cloze questions for few-shot text classification and natural language inference").
 """
 
 from __future__ import annotations
@@ -44,11 +46,12 @@ class Representation:
         self._mean_D: Array = flat.mean(0, dtype=np.float64)
         self._scale_D: Array = flat.std(0, dtype=np.float64) + 1e-6
         self._basis_D_J = _principal_directions(self._standardised(flat))
-        opinion_N_K = self._raw_opinion(raw)
-        self._opinion_mean_K = np.median(opinion_N_K, axis=0)
-        if task.options_vary:
-            self._opinion_mean_K = np.zeros_like(self._opinion_mean_K)
-        self._opinion_scale = _apart(opinion_N_K) + 1e-6
+        said_N_P_K = self._said(pool, raw)
+        self._said_mean_P_K = self._usual(said_N_P_K)
+        self._said_scale_P = np.array([_apart(said_N_K) for said_N_K in said_N_P_K.swapaxes(0, 1)]) + 1e-6
+        together_N_K = self._together(said_N_P_K)
+        self._opinion_mean_K = self._usual(together_N_K)
+        self._opinion_scale = _apart(together_N_K) + 1e-6
 
     def columns(self, cases: Sequence[Case]) -> Array:
         """columns_N_K_D: features of each option, then one bias column for every option but the first."""
@@ -73,8 +76,8 @@ class Representation:
         """opinion_N_K: the model's own log-odds for each option, balanced over the pool, rows centred."""
         if not cases:
             return np.zeros((0, self.task.n_options))
-        opinion_N_K = np.stack([row for _, row in self._looked_at(cases)]) - self._opinion_mean_K
-        opinion_N_K = OPINION_SCALE * opinion_N_K / self._opinion_scale
+        together_N_K = self._together(np.stack([row for _, row in self._looked_at(cases)]))
+        opinion_N_K = OPINION_SCALE * (together_N_K - self._opinion_mean_K) / self._opinion_scale
         centred: Array = opinion_N_K - opinion_N_K.mean(axis=1, keepdims=True)
         return centred
 
@@ -84,33 +87,53 @@ class Representation:
             "feature_mean": self._mean_D,
             "feature_scale": self._scale_D,
             "basis": np.ascontiguousarray(self._basis_D_J),
+            "said_mean": self._said_mean_P_K,
+            "said_scale": self._said_scale_P,
             "opinion_mean": self._opinion_mean_K,
             "opinion_scale": np.array([self._opinion_scale]),
         }
 
     def _looked_at(self, cases: Sequence[Case]) -> list[tuple[Array, Array]]:
-        """For each case its features on the principal directions and its raw opinion; worked out once."""
+        """For each case its features on the principal directions and what the model said; worked out once."""
         missing = {(case.text, case.options): case for case in cases if (case.text, case.options) not in self._seen}
         if missing:
             raw = self.features(list(missing.values()))
-            rows = zip(self._standardised(raw) @ self._basis_D_J, self._raw_opinion(raw), strict=True)
+            said_N_P_K = self._said(list(missing.values()), raw)
+            rows = zip(self._standardised(raw) @ self._basis_D_J, said_N_P_K, strict=True)
             self._seen |= zip(missing, rows, strict=True)
         return [self._seen[case.text, case.options] for case in cases]
 
-    def _raw_opinion(self, raw: NDArray[np.float32]) -> Array:
+    def _said(self, cases: Sequence[Case], raw: NDArray[np.float32]) -> Array:
+        """said_N_P_K: the model's raw log-probabilities of the options, by the P ways of asking; ``raw``: the first."""
         if self.task.options_vary:
             flat = raw.reshape(-1, raw.shape[-1])
             words_NK_2 = self._model.read_out(flat, [RIGHT, WRONG])
-            opinion_N_K: Array = (words_NK_2[:, 0] - words_NK_2[:, 1]).reshape(len(raw), -1)
-            return opinion_N_K
-        options = [f" {option}" for option in self.task.cases[0].options]
-        return self._model.read_out(raw, options)
+            said_N_1_K: Array = (words_NK_2[:, 0] - words_NK_2[:, 1]).reshape(len(raw), 1, -1)
+            return said_N_1_K
+        said = [self._model.read_out(raw, [f" {option}" for option in self.task.cases[0].options])]
+        for pattern in self.task.patterns:
+            asked = self._features([_asked(self.task, case, pattern.cue) for case in cases])
+            said.append(self._model.read_out(asked, [f" {word}" for word in pattern.words]))
+        return np.stack(said, axis=1)
+
+    def _together(self, said_N_P_K: Array) -> Array:
+        """together_N_K: the mean of what is said to each way of asking, all on one scale."""
+        together_N_K: Array = ((said_N_P_K - self._said_mean_P_K) / self._said_scale_P[:, None]).mean(axis=1)
+        return together_N_K
+
+    def _usual(self, said: Array) -> Array:
+        """The median over the first axis, where options are classes: those are even over the pool."""
+        usual: Array = np.median(said, axis=0) * (not self.task.options_vary)
+        return usual
 
     def features(self, cases: Sequence[Case]) -> NDArray[np.float32]:
         """features_N_D, or features_N_K_D where options vary; there is at least one case."""
         texts = [text for case in cases for text in case_texts(self.task, case)]
-        flat = self._cache.vectors(texts, self._model.features)
+        flat = self._features(texts)
         return flat.reshape(len(cases), -1, flat.shape[-1]) if self.task.options_vary else flat
+
+    def _features(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        return self._cache.vectors(texts, self._model.features)
 
     def _standardised(self, raw: NDArray[np.float32]) -> Array:
         standardised: Array = (raw.astype(np.float64) - self._mean_D) / self._scale_D
@@ -131,8 +154,11 @@ def case_texts(task: Task, case: Case) -> list[str]:
     if task.options_vary:
         prompt = load_prompt("judge_option")
         return [prompt.render(question=task.question, text=case.text, option=o) for o in case.options]
-    cue = task.cue or f"\n{task.question} The {task.noun} is"
-    return [load_prompt("judge").render(noun=task.noun, text=case.text, cue=cue)]
+    return [_asked(task, case, task.cue or f"\n{task.question} The {task.noun} is")]
+
+
+def _asked(task: Task, case: Case, cue: str) -> str:
+    return load_prompt("judge").render(noun=task.noun, text=case.text, cue=cue)
 
 
 def biases(n: int, k: int) -> Array:

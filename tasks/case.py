@@ -50,6 +50,14 @@ def no_objection(case: Case) -> str | None:
 
 
 @dataclass(frozen=True)
+class Pattern:
+    """One way of asking: how a text is continued, and for each option a word that may come next."""
+
+    cue: str
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Task:
     """A set of cases and how to talk about them.
 
@@ -65,6 +73,8 @@ class Task:
     cases: tuple[Case, ...]
     cue: str = ""
     """How a text is continued so that the next word is the answer; by default the question itself."""
+    patterns: tuple[Pattern, ...] = ()
+    """Other ways of asking than by the cue: what the strong model says to all of them is its opinion."""
     options_vary: bool = False
     recorded: Mapping[str, Mapping[str, int | None]] = field(default_factory=dict)
     manner_matters: bool = False

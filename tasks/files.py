@@ -30,7 +30,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError, f
 
 from askew.errors import InputError
 from askew.seeds import stream
-from askew.tasks.case import Case, Split, Task
+from askew.tasks.case import Case, Pattern, Split, Task
 from askew.tasks.freeform import Judge, decided, draw_pair, load_judge
 from askew.tasks.gold import Gold, LoadedTask
 from askew.tasks.preferences import with_prompt
@@ -91,6 +91,15 @@ class Row(BaseModel):
         return self
 
 
+class AnotherWay(BaseModel):
+    """One of the ``patterns`` of a ``cases.toml`` (see :class:`Pattern`)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    cue: NonEmpty
+    words: tuple[NonEmpty, ...]
+
+
 class Wording(BaseModel):
     """How to talk about the cases: the file ``cases.toml`` beside ``cases.jsonl``."""
 
@@ -100,6 +109,8 @@ class Wording(BaseModel):
     noun: NonEmpty = "text"
     cue: str = ""
     """How a text is continued so that the next word is the answer (see :class:`Task`)."""
+    patterns: tuple[AnotherWay, ...] = ()
+    """Other ways of asking, with a word for each option, in the order of the options (see :class:`Task`)."""
     manner_matters: bool = False
     """Whether how something is said may be what makes it right (see :class:`Task`)."""
     balanced: bool = False
@@ -161,6 +172,7 @@ def build_task(
         question=wording.question or _default_question(cases[0], options_vary),
         noun=wording.noun,
         cue=wording.cue,
+        patterns=_patterns(where, wording, cases[0], options_vary),
         manner_matters=wording.manner_matters,
         balanced=wording.balanced,
         cases=cases,
@@ -269,6 +281,19 @@ def _check_options(where: Path | str, rows: list[tuple[int, Row]]) -> bool:
     return len(counted) > 1
 
 
+def _patterns(where: Path | str, wording: Wording, first: Case, options_vary: bool) -> tuple[Pattern, ...]:
+    """The other ways of asking. Raises ``InputError`` where their words don't match the options."""
+    for pattern in wording.patterns:
+        if options_vary:
+            raise InputError(f"{where}: patterns are for cases that all have the same options. Leave them out.")
+        if len(pattern.words) != len(first.options):
+            raise InputError(
+                f"{where}: the pattern {pattern.cue!r} has {len(pattern.words)} words, the cases have "
+                f"{len(first.options)} options. Expected one for each, in the order of the options."
+            )
+    return tuple(Pattern(pattern.cue, pattern.words) for pattern in wording.patterns)
+
+
 def _splits(
     name: str, where: Path | str, rows: list[tuple[int, Row]], has_gold: bool, seed: int
 ) -> tuple[list[Split], tuple[str, ...]]:
@@ -308,4 +333,4 @@ def _wording(path: Path) -> Wording:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{beside} is not valid TOML: {error}.") from None
     except ValidationError as error:
-        raise InputError(f"{beside}: {_problems(error)}. Expected question and noun, both text.") from None
+        raise InputError(f"{beside}: {_problems(error)}. Expected what docs/tasks.md says of cases.toml.") from None

@@ -23,7 +23,7 @@ import numpy as np
 
 from askew.errors import InputError
 from askew.seeds import stream
-from askew.tasks.case import Case, Task
+from askew.tasks.case import Case, Pattern, Task
 from askew.tasks.gold import Gold, LoadedTask
 from askew.tasks.splits import SIZES, balanced_splits, fingerprint, first_of_each
 
@@ -40,6 +40,8 @@ class Source:
     prefix: str
     noun: str
     described: str
+    short: str
+    """How a text is continued so that a word for good or bad comes next."""
 
     @property
     def question(self) -> str:
@@ -48,10 +50,14 @@ class Source:
 
 
 SOURCES = {
-    "movie-reviews": Source("movieReviewSnippets", "movie", "review", "movie review"),
-    "product-reviews": Source("amazonReviewSnippets", "product", "review", "product review"),
-    "editorials": Source("nytEditorialSnippets", "editorial", "sentence", "sentence from a newspaper editorial"),
-    "tweets": Source("tweets", "tweet", "tweet", "tweet"),
+    "movie-reviews": Source("movieReviewSnippets", "movie", "review", "movie review", " In short, the film was"),
+    "product-reviews": Source(
+        "amazonReviewSnippets", "product", "review", "product review", " In short, the product was"
+    ),
+    "editorials": Source(
+        "nytEditorialSnippets", "editorial", "sentence", "sentence from a newspaper editorial", " In short, it was"
+    ),
+    "tweets": Source("tweets", "tweet", "tweet", "tweet", " In short, I feel"),
 }
 
 
@@ -86,6 +92,7 @@ def load_sentiment(name: str, seed: int, folder: Path | None = None) -> LoadedTa
         question=source.question,
         noun=source.noun,
         cue=f" The sentiment of this {source.noun} is",
+        patterns=(Pattern(source.short, ("terrible", "great")),),
         cases=cases,
         recorded=_recorded(chosen),
         fingerprint=fingerprint(cases),

@@ -29,6 +29,7 @@ from askew.agent.learners.networks import (
     EncoderReader,
     Reader,
     device_of,
+    head_reads,
     is_causal,
     label_ids,
     load_causal,
@@ -269,17 +270,9 @@ class TextObjective:
         learned_B_T = torch.zeros_like(ids_B_T, dtype=torch.bool)
         for row, index in enumerate(indices):
             learned_B_T[row, self._learned_N[index]] = True
-        # Logits only before tokens that are learned in some row: with a large vocabulary they cost the most.
-        # As indices, not as a slice: of that the product is several times slower on CPUs.
-        places_S = learned_B_T.any(0).nonzero()[:, 0]
-        logits_B_S_V = network(
-            input_ids=ids_B_T, attention_mask=mask_B_T, use_cache=False, logits_to_keep=places_S - 1
-        ).logits
-        ids_B_S, learned_B_S = ids_B_T[:, places_S], learned_B_T[:, places_S]
-        # Only the learned places are made float32: over a whole batch and vocabulary that would be most of the memory.
-        logp = torch.nn.functional.cross_entropy(
-            logits_B_S_V[learned_B_S].float(), ids_B_S[learned_B_S], reduction="none"
-        )
+        with head_reads(network, learned_B_T.roll(-1, dims=1)):
+            logits_L_V = network(input_ids=ids_B_T, attention_mask=mask_B_T, use_cache=False).logits
+        logp = torch.nn.functional.cross_entropy(logits_L_V.float(), ids_B_T[learned_B_T], reduction="none")
         losses_B = torch.zeros(len(indices), device=logp.device, dtype=logp.dtype)
-        owner = learned_B_S.nonzero()[:, 0]
-        return losses_B.index_add(0, owner, logp) / learned_B_S.sum(1).clamp(min=1)
+        owner = learned_B_T.nonzero()[:, 0]
+        return losses_B.index_add(0, owner, logp) / learned_B_T.sum(1).clamp(min=1)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -181,6 +182,22 @@ def device_of(network: Any) -> torch.device:
     """Where the network's weights are."""
     device: torch.device = next(network.parameters()).device
     return device
+
+
+@contextmanager
+def head_reads(network: Any, places_B_T: torch.Tensor) -> Iterator[None]:
+    """In this context a language model's logits are logits_L_V: of the L places that are true, row by row.
+
+    With a large vocabulary logits cost the most, and of the other places nobody wants them.
+    """
+    from accelerate.utils import extract_model_from_parallel
+
+    head = extract_model_from_parallel(network).get_output_embeddings()
+    hook = head.register_forward_pre_hook(lambda _, given: (given[0][places_B_T],))
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def _attention() -> str | None:

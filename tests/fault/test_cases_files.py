@@ -100,6 +100,27 @@ def test_a_file_that_is_not_what_its_name_says(tmp_path: Path) -> None:
         load_task(str(tmp_path / "none.jsonl"), 0)
 
 
+@pytest.mark.parametrize(
+    ("patterns", "options", "message"),
+    [
+        ('cue = " It was"\nwords = ["bad"]', ["no", "yes"], "has 1 words, the cases have 2 options"),
+        ('cue = " It was"\nwords = ["bad", "good"]', None, "patterns are for cases that all have the same options"),
+        ('cue = ""\nwords = ["bad", "good"]', ["no", "yes"], "patterns.0.cue: .*at least 1 character"),
+        ('words = ["bad", "good"]', ["no", "yes"], "patterns.0.cue: Field required"),
+    ],
+)
+def test_a_pattern_that_fits_no_option_is_named(
+    patterns: str, options: list[str] | None, message: str, cases_file: Callable[..., Path]
+) -> None:
+    made = rows(40)
+    for index, row in enumerate(made):
+        row["options"] = options or [f"no {index}", f"yes {index}"]
+    path = cases_file(made)
+    path.with_suffix(".toml").write_text(f"[[patterns]]\n{patterns}\n", encoding="utf-8")
+    with pytest.raises(InputError, match=message):
+        load_task(str(path), 0)
+
+
 def test_control_characters_go_and_markup_stays_text(cases_file: Callable[..., Path]) -> None:
     markup = "[bold red]x[/] <script>alert(1)</script> {{ 7 * 7 }} {0} %s \\x1b"
     made = rows(40)
