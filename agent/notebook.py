@@ -148,7 +148,7 @@ class Notebook:
             first, meant = self._first or self.representation, list(self.written.values())
             intended_N = np.array([candidate.intended for candidate in meant], dtype=np.int64)
             cases = [candidate.case for candidate in meant]
-            fitted = fit_unasked(first.columns(cases), first.opinion(cases), intended_N, first.variances())
+            fitted = fit_unasked(first.columns(cases), first.opinion(cases), intended_N, first.variances(), first.ways)
             self._unasked = len(self.written), fitted
         return self._unasked[1]
 

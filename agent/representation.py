@@ -53,6 +53,11 @@ class Representation:
         self._opinion_mean_K = self._usual(together_N_K)
         self._opinion_scale = _apart(together_N_K) + 1e-6
 
+    @property
+    def ways(self) -> int:
+        """How many ways of asking make the opinion."""
+        return len(self._said_scale_P)
+
     def columns(self, cases: Sequence[Case]) -> Array:
         """columns_N_K_D: features of each option, then one bias column for every option but the first."""
         k = self.task.n_options

@@ -42,9 +42,6 @@ COMPETENT = np.linspace(0.6, 0.95, 8)
 """How often a supervisor worth asking is right: a grid with equal prior mass."""
 WORTH_START, WORTH_VARIANCE = 1.0, 0.06
 """Prior of the worth of a leaning: taken at its face value where the student has no opinion to judge it by."""
-HEARD_TWICE = 0.5
-"""What is left of the leaning's worth beside a trusted opinion: both witnesses read the same words, so half of what
-they say is the same news (chosen on validation and pool, see LOG.md)."""
 AGAIN = 0.3
 """Prior variance of the head that learns the own belief again, as a share of a head's (see LOG.md)."""
 
@@ -55,6 +52,8 @@ class Unasked:
 
     logit: Logit
     intent: float
+    ways: int = 1
+    """How many ways of asking make its opinion: each is a witness that reads the same words as the supervisor."""
 
     def of(self, columns_N_K_D: Array, opinion_N_K: Array, trust: float = 1.0) -> Array:
         """p_N_K of the truth, as far as the own opinion is trusted: what the supervisor is judged by."""
@@ -114,7 +113,9 @@ class Pool:
     opinion_N_K: Array
 
 
-def fit_unasked(columns_N_K_D: Array, opinion_N_K: Array, intended_N: NDArray[np.int64], variance_D: Array) -> Unasked:
+def fit_unasked(
+    columns_N_K_D: Array, opinion_N_K: Array, intended_N: NDArray[np.int64], variance_D: Array, ways: int = 1
+) -> Unasked:
     """The student from written cases alone; there may be none.
 
     Args:
@@ -122,6 +123,7 @@ def fit_unasked(columns_N_K_D: Array, opinion_N_K: Array, intended_N: NDArray[np
         opinion_N_K: the model's own log-odds; a fixed part of the student's score.
         intended_N: the label each case was written to have.
         variance_D: prior variance of each coefficient.
+        ways: how many ways of asking make the opinion.
     """
     intent = _intent_accuracy(opinion_N_K, intended_N)
     intended_N_Y = _intended_likelihood(opinion_N_K.shape[1], intended_N, intent)
@@ -133,7 +135,7 @@ def fit_unasked(columns_N_K_D: Array, opinion_N_K: Array, intended_N: NDArray[np
         logit = fit_logit(columns_N_K_D, targets_N_K, variance_D, offset_N_K=opinion_N_K, start_D=start_D)
         scores_N_K = columns_N_K_D @ logit.theta_D + opinion_N_K
     assert logit is not None
-    return Unasked(logit, intent)
+    return Unasked(logit, intent, ways)
 
 
 def hear(
@@ -166,7 +168,8 @@ def hear(
     )
     # Two worlds, averaged in log-odds: the own opinion bears on the truth and can judge the leaning, or it doesn't.
     own_N_K = unasked.of(pool.columns_N_K_D, pool.opinion_N_K)
-    judged = HEARD_TWICE * worth_of(pool.columns_N_K_D @ leaning.theta_D, own_N_K)
+    # All witnesses read the same words: beside those of a trusted opinion the leaning is one more, and counts as one.
+    judged = worth_of(pool.columns_N_K_D @ leaning.theta_D, own_N_K) / (1 + unasked.ways)
     worth = WORTH_START if taste else trust * judged + (1.0 - trust) * WORTH_START
     if face_value:
         trust, worth = 1.0, WORTH_START

@@ -58,6 +58,8 @@ class Workbench:
 
     def __post_init__(self) -> None:
         self.loaded = limited(load_task(self.settings.task, self.settings.seed), self.settings)
+        if self.settings.opinion == "cue":
+            self.loaded = replace(self.loaded, task=replace(self.loaded.task, patterns=()))
         check_task(self.loaded, self.settings.budget)
         kind, _, inner = self.settings.supervisor.partition(":")
         if kind == TRAP:

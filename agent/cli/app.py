@@ -65,6 +65,10 @@ def run(
     reasoner: Annotated[
         str | None, typer.Option(help="Who samples them: auto, prompts, or a folder that askew warmup made.")
     ] = None,
+    opinion: Annotated[
+        str | None,
+        typer.Option(help="How the strong model is asked for its own: by all of the task's ways, or by its cue."),
+    ] = None,
     written_first: Annotated[int | None, typer.Option(help="Cases the strong model writes before it asks.")] = None,
     written: Annotated[int | None, typer.Option(help="Cases the strong model writes each round.")] = None,
     out: Annotated[Path | None, typer.Option(help="The run folder; by default a new one under runs/.")] = None,
@@ -85,7 +89,7 @@ def run(
         "task": task, "supervisor": supervisor, "student": student, "method": method, "budget": budget,
         "rounds": rounds, "seed": seed, "learner": learner, "chains_first": chains,
         "retrain_every": retrain_every, "backend": backend, "chains": chains, "reasoner": reasoner,
-        "written_first": written_first, "written": written,
+        "opinion": opinion, "written_first": written_first, "written": written,
         "vllm": {"python": vllm_python, "server": vllm_server},
     }  # fmt: skip
     run_command(read_settings(config, given), out, with_)

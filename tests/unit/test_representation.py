@@ -51,6 +51,7 @@ def test_more_ways_of_asking_make_a_truer_opinion(cases_file: Callable[..., Path
     both_N_K = opinion(another)
     alone_N_K = opinion()
     assert 0.6 < np.corrcoef(both_N_K[:, 1], alone_N_K[:, 1])[0, 1] < 0.95
+    assert Representation(replace(task, patterns=more), Wavering(), tmp_path).ways == 4
     pool = np.array([case.split == "pool" for case in task.cases])
     for opinion_N_K in (alone_N_K, both_N_K):
         apart_N = opinion_N_K[pool, 1] - opinion_N_K[pool, 0]

@@ -31,9 +31,9 @@ class World:
         self.opinion = np.stack([-clue_N, clue_N], axis=1)
         self.variance_D = np.full(6, 0.3)
 
-    def heard(self, labels: int, known_liking: float = 0.0) -> Truth:
+    def heard(self, labels: int, known_liking: float = 0.0, ways: int = 1) -> Truth:
         nothing = np.zeros(0, dtype=np.int64)
-        unasked = fit_unasked(self.columns[:0], self.opinion[:0], nothing, self.variance_D)
+        unasked = fit_unasked(self.columns[:0], self.opinion[:0], nothing, self.variance_D, ways)
         weak_L = self.weak_N[:labels]
         trust = trust_in(unasked.of(self.columns[:labels], self.opinion[:labels]), weak_L)
         answers = Heard(self.columns[:labels], weak_L, known_liking * self.effects[:labels], np.ones(labels))
@@ -67,6 +67,15 @@ def test_what_opinions_have_in_common_is_learned_from_texts_without_a_label() ->
         truth = world.heard(0)
         alone = replace(truth, again_D=np.zeros_like(truth.again_D))
         assert world.accuracy(truth) > world.accuracy(alone) + 0.05
+
+
+def test_beside_a_trusted_opinion_the_leaning_counts_as_one_more_way_of_asking() -> None:
+    knowing, ignorant = World(opinion=0.5), World(opinion=0.0)
+    one, two = knowing.heard(200), knowing.heard(200, ways=2)
+    assert one.trust > 0.999
+    assert 0 < two.worth == pytest.approx(one.worth * 2 / 3, rel=0.01)
+    # Where the opinion is off the point, how many ways it was asked for takes little from the answers.
+    assert ignorant.heard(500, ways=2).worth > 0.8 * ignorant.heard(500).worth
 
 
 def test_a_supervisor_that_agrees_earns_the_opinion_trust() -> None:
