@@ -39,14 +39,15 @@ class Representation:
         self.task = task
         self._model = model
         self._seen: dict[tuple[str, tuple[str, ...]], tuple[Array, Array]] = {}
-        self._cache = VectorCache(cache / "features.sqlite", model.fingerprint)
+        self._cues = [_cue(task), *(pattern.cue for pattern in task.patterns)]
+        used = model.fingerprint if task.options_vary else f"{model.fingerprint}{self._cues}"
+        self._cache = VectorCache(cache / "features.sqlite", used)
         pool = task.split(Split.POOL)
-        raw = self.features(pool)
+        raw, said_N_P_K = self._read(pool)
         flat = raw.reshape(-1, raw.shape[-1])
         self._mean_D: Array = flat.mean(0, dtype=np.float64)
         self._scale_D: Array = flat.std(0, dtype=np.float64) + 1e-6
         self._basis_D_J = _principal_directions(self._standardised(flat))
-        said_N_P_K = self._said(pool, raw)
         self._said_mean_P_K = self._usual(said_N_P_K)
         self._said_scale_P = np.array([_apart(said_N_K) for said_N_K in said_N_P_K.swapaxes(0, 1)]) + 1e-6
         together_N_K = self._together(said_N_P_K)
@@ -102,24 +103,29 @@ class Representation:
         """For each case its features on the principal directions and what the model said; worked out once."""
         missing = {(case.text, case.options): case for case in cases if (case.text, case.options) not in self._seen}
         if missing:
-            raw = self.features(list(missing.values()))
-            said_N_P_K = self._said(list(missing.values()), raw)
+            raw, said_N_P_K = self._read(list(missing.values()))
             rows = zip(self._standardised(raw) @ self._basis_D_J, said_N_P_K, strict=True)
             self._seen |= zip(missing, rows, strict=True)
         return [self._seen[case.text, case.options] for case in cases]
 
-    def _said(self, cases: Sequence[Case], raw: NDArray[np.float32]) -> Array:
-        """said_N_P_K: the model's raw log-probabilities of the options, by the P ways of asking; ``raw``: the first."""
+    def _read(self, cases: Sequence[Case]) -> tuple[NDArray[np.float32], Array]:
+        """:meth:`features`, and said_N_P_K: the raw log-odds of the options in each of the P ways of asking."""
         if self.task.options_vary:
-            flat = raw.reshape(-1, raw.shape[-1])
-            words_NK_2 = self._model.read_out(flat, [RIGHT, WRONG])
-            said_N_1_K: Array = (words_NK_2[:, 0] - words_NK_2[:, 1]).reshape(len(raw), 1, -1)
-            return said_N_1_K
-        said = [self._model.read_out(raw, [f" {option}" for option in self.task.cases[0].options])]
-        for pattern in self.task.patterns:
-            asked = self._features([_asked(self.task, case, pattern.cue) for case in cases])
-            said.append(self._model.read_out(asked, [f" {word}" for word in pattern.words]))
-        return np.stack(said, axis=1)
+            texts = [text for case in cases for text in case_texts(self.task, case)]
+            raw_NK_D = self._cache.vectors(texts, self._model.features)
+            words_NK_2 = self._model.read_out(raw_NK_D, [RIGHT, WRONG])
+            said_N_1_K = (words_NK_2[:, 0] - words_NK_2[:, 1]).reshape(len(cases), 1, -1)
+            return raw_NK_D.reshape(len(cases), -1, raw_NK_D.shape[-1]), said_N_1_K
+        texts = [_asked(self.task, case, "") for case in cases]
+        raw_N_P_D = self._cache.vectors(texts, self._readings).reshape(len(cases), len(self._cues), -1)
+        words_P = [self.task.cases[0].options, *(pattern.words for pattern in self.task.patterns)]
+        said_P_N_K = [
+            self._model.read_out(raw_N_P_D[:, p], [f" {word}" for word in words]) for p, words in enumerate(words_P)
+        ]
+        return raw_N_P_D[:, 0], np.stack(said_P_N_K, axis=1)
+
+    def _readings(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        return self._model.readings(texts, self._cues).reshape(len(texts), -1)
 
     def _together(self, said_N_P_K: Array) -> Array:
         """together_N_K: the mean of what is said to each way of asking, all on one scale."""
@@ -133,12 +139,7 @@ class Representation:
 
     def features(self, cases: Sequence[Case]) -> NDArray[np.float32]:
         """features_N_D, or features_N_K_D where options vary; there is at least one case."""
-        texts = [text for case in cases for text in case_texts(self.task, case)]
-        flat = self._features(texts)
-        return flat.reshape(len(cases), -1, flat.shape[-1]) if self.task.options_vary else flat
-
-    def _features(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        return self._cache.vectors(texts, self._model.features)
+        return self._read(cases)[0]
 
     def _standardised(self, raw: NDArray[np.float32]) -> Array:
         standardised: Array = (raw.astype(np.float64) - self._mean_D) / self._scale_D
@@ -159,7 +160,11 @@ def case_texts(task: Task, case: Case) -> list[str]:
     if task.options_vary:
         prompt = load_prompt("judge_option")
         return [prompt.render(question=task.question, text=case.text, option=o) for o in case.options]
-    return [_asked(task, case, task.cue or f"\n{task.question} The {task.noun} is")]
+    return [_asked(task, case, _cue(task))]
+
+
+def _cue(task: Task) -> str:
+    return task.cue or f"\n{task.question} The {task.noun} is"
 
 
 def _asked(task: Task, case: Case, cue: str) -> str:

@@ -62,7 +62,8 @@ class Timed:
         self.tally = Tally()
         self.requests: list[SamplingRequest] = []
         self.name, self.fingerprint, self.version = model.name, model.fingerprint, model.version
-        self.option_logprobs, self.features, self.read_out = model.option_logprobs, model.features, model.read_out
+        self.option_logprobs, self.read_out = model.option_logprobs, model.read_out
+        self.features, self.readings = model.features, model.readings
         self.publish, self.withdraw, self.close = model.publish, model.withdraw, model.close
 
     @property

@@ -73,6 +73,10 @@ class ScriptedModel:
         """Bags of words."""
         return np.stack([bag(text) for text in texts])
 
+    def readings(self, texts: Sequence[str], endings: Sequence[str]) -> NDArray[np.float32]:
+        """The features of every text with every ending."""
+        return np.stack([self.features([text + ending for text in texts]) for ending in endings], axis=1)
+
     def read_out(self, features_N_D: NDArray[np.float32], words: Sequence[str]) -> NDArray[np.float64]:
         """A faint opinion from the words it knows."""
         good = sum(features_N_D @ bag(word) for word in GOOD) - sum(features_N_D @ bag(word) for word in BAD)

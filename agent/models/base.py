@@ -79,6 +79,10 @@ class LanguageModel(Protocol):
         """
         ...
 
+    def readings(self, texts: Sequence[str], endings: Sequence[str]) -> NDArray[np.float32]:
+        """features_N_E_D: of each text continued by each ending, at little more than the cost of one of them."""
+        ...
+
     def read_out(self, features_N_D: NDArray[np.float32], words: Sequence[str]) -> NDArray[np.float64]:
         """logprobs_N_V: log-probability of each word's first token as the next one, given the features."""
         ...

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
-from itertools import accumulate, groupby, pairwise
+from dataclasses import dataclass
+from itertools import accumulate, chain, groupby, pairwise
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,6 @@ class LocalModel:
 
     # -- features -----------------------------------------------------------------------------------
 
-    @torch.inference_mode()
     def features(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """features_N_D: each text's last token in the final layer, then at two thirds of the depth.
 
@@ -91,24 +91,56 @@ class LocalModel:
         in batches of one fixed shape per length bucket, so the arithmetic done for a text (and with it
         the last bit of its features) is the same whatever else is in the call.
         """
-        ids_N = [self.tokens(text) for text in texts]
+        return self._read([_Reading(tuple(self.tokens(text)), ((),)) for text in texts])[:, 0]
+
+    def readings(self, texts: Sequence[str], endings: Sequence[str]) -> NDArray[np.float32]:
+        """features_N_E_D of each text continued by each ending: one pass, in which an ending sees the text and itself.
+
+        Other batches than those of :meth:`features`, so the last bit may differ from what it gives.
+        """
+        ends = tuple(tuple(self.tokens(ending)) for ending in endings)
+        room = self.network.config.max_position_embeddings - max(map(len, ends))
+        return self._read([_Reading(tuple(self.tokens(text)[-room:]), ends) for text in texts])
+
+    @torch.inference_mode()
+    def _read(self, readings: Sequence[_Reading]) -> NDArray[np.float32]:
         width = self.network.config.hidden_size
         middle = round(self.network.config.num_hidden_layers * 2 / 3)
-        features_N_D = np.zeros((len(ids_N), 2 * width), dtype=np.float32)
-        batches = _batches([len(ids) for ids in ids_N])
-        with progress(f"{self.name} reads", len(ids_N)) as advance:
-            for length, batch in batches:
+        features_N_E_D = np.zeros((len(readings), len(readings[0].endings), 2 * width), dtype=np.float32)
+        with progress(f"{self.name} reads", len(readings)) as advance:
+            for length, batch in _batches([len(reading.ids) for reading in readings]):
                 ids_B_T = torch.full((FEATURE_ROWS, length), self._pad_id)
                 for row, index in enumerate(batch):
-                    ids_B_T[row, : len(ids_N[index])] = torch.tensor(ids_N[index])
-                # Causal attention: what is padded on the right never reaches the last real token.
-                output = self.network.model(ids_B_T.to(self._device), use_cache=False, output_hidden_states=True)
+                    ids_B_T[row, : len(readings[index].ids)] = torch.tensor(readings[index].ids)
+                apart = self._kept_apart([readings[index] for index in batch], length)
+                output = self.network.model(
+                    ids_B_T.to(self._device), use_cache=False, output_hidden_states=True, **apart
+                )
                 for row, index in enumerate(batch):
-                    last = len(ids_N[index]) - 1
-                    features_N_D[index, :width] = output.last_hidden_state[row, last].float().cpu().numpy()
-                    features_N_D[index, width:] = output.hidden_states[middle][row, last].float().cpu().numpy()
+                    last_E = list(readings[index].last)
+                    final_E_D, middle_E_D = (
+                        output.last_hidden_state[row, last_E],
+                        output.hidden_states[middle][row, last_E],
+                    )
+                    features_N_E_D[index] = torch.cat([final_E_D, middle_E_D], dim=1).float().cpu().numpy()
                 advance(len(batch))
-        return features_N_D
+        return features_N_E_D
+
+    def _kept_apart(self, batch: Sequence[_Reading], length: int) -> dict[str, torch.Tensor]:
+        """What keeps the endings of a text from each other: positions_B_T and an attention mask; nothing for one."""
+        if len(batch[0].endings) == 1:
+            # Causal attention: what is padded on the right never reaches the last real token.
+            return {}
+        part_B_T = torch.full((FEATURE_ROWS, length), -1)
+        positions_B_T = torch.zeros(FEATURE_ROWS, length, dtype=torch.long)
+        for row, reading in enumerate(batch):
+            part_B_T[row, : len(reading.ids)] = torch.tensor(reading.parts)
+            positions_B_T[row, : len(reading.ids)] = torch.tensor(reading.positions)
+        sees_B_T_T = (part_B_T[:, None, :] == 0) | (part_B_T[:, None, :] == part_B_T[:, :, None])
+        sees_B_T_T &= torch.ones(length, length, dtype=torch.bool).tril()
+        hidden = torch.finfo(self.network.dtype).min
+        mask_B_1_T_T = torch.zeros(sees_B_T_T.shape, dtype=self.network.dtype).masked_fill(~sees_B_T_T, hidden)[:, None]
+        return {"attention_mask": mask_B_1_T_T.to(self._device), "position_ids": positions_B_T.to(self._device)}
 
     @torch.inference_mode()
     def read_out(self, features_N_D: NDArray[np.float32], words: Sequence[str]) -> NDArray[np.float64]:
@@ -191,6 +223,34 @@ class LocalModel:
         if matcher.is_error():
             raise ValueError(f"unusable grammar: {matcher.get_error()}")
         return matcher
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """A text and its endings, in tokens, one behind the other."""
+
+    text: tuple[int, ...]
+    endings: tuple[tuple[int, ...], ...]
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        return (*self.text, *chain.from_iterable(self.endings))
+
+    @property
+    def parts(self) -> list[int]:
+        """Where each token belongs: 0 is the text, then come the endings."""
+        return [part for part, ids in enumerate((self.text, *self.endings)) for _ in ids]
+
+    @property
+    def positions(self) -> list[int]:
+        """Every ending begins where the text ends."""
+        first = len(self.text)
+        return [*range(first), *(first + place for ids in self.endings for place in range(len(ids)))]
+
+    @property
+    def last(self) -> list[int]:
+        """The place of each ending's last token."""
+        return [end - 1 for end in accumulate(map(len, self.endings), initial=len(self.text))][1:]
 
 
 class _Decoder:

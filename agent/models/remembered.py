@@ -53,6 +53,10 @@ class Remembering:
         """As the model has them."""
         return self._model.features(texts)
 
+    def readings(self, texts: Sequence[str], endings: Sequence[str]) -> NDArray[np.float32]:
+        """As the model has them."""
+        return self._model.readings(texts, endings)
+
     def read_out(self, features_N_D: NDArray[np.float32], words: Sequence[str]) -> NDArray[np.float64]:
         """As the model has them."""
         return self._model.read_out(features_N_D, words)

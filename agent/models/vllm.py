@@ -92,6 +92,10 @@ class VllmModel:
         """features_N_D, computed in this process."""
         return self._eyes.features(texts)
 
+    def readings(self, texts: Sequence[str], endings: Sequence[str]) -> NDArray[np.float32]:
+        """features_N_E_D, computed in this process."""
+        return self._eyes.readings(texts, endings)
+
     def read_out(self, features_N_D: NDArray[np.float32], words: Sequence[str]) -> NDArray[np.float64]:
         """logprobs_N_V of each word's first token, computed in this process."""
         return self._eyes.read_out(features_N_D, words)

@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 from conftest import GOOD, ScriptedModel, rows
 from numpy.typing import NDArray
+from tiny import make_llama
 
 from askew.agent.conditional_logit import Array
+from askew.agent.models.local import LocalModel
 from askew.agent.representation import OPINION_SCALE, Representation
 from askew.tasks.case import Pattern
 from askew.tasks.load import load_task
@@ -73,3 +75,20 @@ def test_patterns_of_a_file_are_asked(cases_file: Callable[..., Path], tmp_path:
 
     Representation(task, Listening(), tmp_path)
     assert sum(text.endswith(" In short, it was") for text in read) == len(read) / 2 > 0
+
+
+def test_what_is_read_in_one_pass_is_what_is_read_one_by_one(tmp_path: Path) -> None:
+    model = LocalModel("tiny", make_llama(tmp_path / "llama"))
+    model.network = model.network.float()  # so that only rounding of float32 is left
+    words = [*GOOD, "film", "is", "the", "and"]
+    rng = np.random.default_rng(0)
+    texts = [f" {' '.join(rng.choice(words, size=n))}" for n in (1, 2, 3, 7, 8, 20, 20, 200)]
+    endings = [" the film is", " good", " and the film and the film is bad"]
+    read_N_E_D = model.readings(texts, endings)
+    for e, ending in enumerate(endings):
+        assert np.allclose(read_N_E_D[:-1, e], model.features([text + ending for text in texts[:-1]]), atol=1e-4)
+        alone_1_E_D = model.readings([texts[3]], [ending])
+        assert np.allclose(alone_1_E_D[0, 0], read_N_E_D[3, e], atol=1e-4)
+    assert np.array_equal(model.readings(texts[2:4], endings), read_N_E_D[2:4])  # whatever else is in the call
+    assert np.isfinite(read_N_E_D[-1]).all()  # longer than the context: its beginning gives way
+    assert not np.allclose(read_N_E_D[0, 0], read_N_E_D[0, 1], atol=1e-2)
