@@ -91,7 +91,7 @@ class LocalModel:
         in batches of one fixed shape per length bucket, so the arithmetic done for a text (and with it
         the last bit of its features) is the same whatever else is in the call.
         """
-        return self._read([_Reading(tuple(self.tokens(text)), ((),)) for text in texts])[:, 0]
+        return self._read([_Reading(tuple(self.tokens(text)), ((),)) for text in texts], 1)[:, 0]
 
     def readings(self, texts: Sequence[str], endings: Sequence[str]) -> NDArray[np.float32]:
         """features_N_E_D of each text continued by each ending: one pass, in which an ending sees the text and itself.
@@ -100,13 +100,13 @@ class LocalModel:
         """
         ends = tuple(tuple(self.tokens(ending)) for ending in endings)
         room = self.network.config.max_position_embeddings - max(map(len, ends))
-        return self._read([_Reading(tuple(self.tokens(text)[-room:]), ends) for text in texts])
+        return self._read([_Reading(tuple(self.tokens(text)[-room:]), ends) for text in texts], len(ends))
 
     @torch.inference_mode()
-    def _read(self, readings: Sequence[_Reading]) -> NDArray[np.float32]:
+    def _read(self, readings: Sequence[_Reading], n_endings: int) -> NDArray[np.float32]:
         width = self.network.config.hidden_size
         middle = round(self.network.config.num_hidden_layers * 2 / 3)
-        features_N_E_D = np.zeros((len(readings), len(readings[0].endings), 2 * width), dtype=np.float32)
+        features_N_E_D = np.zeros((len(readings), n_endings, 2 * width), dtype=np.float32)
         with progress(f"{self.name} reads", len(readings)) as advance:
             for length, batch in _batches([len(reading.ids) for reading in readings]):
                 ids_B_T = torch.full((FEATURE_ROWS, length), self._pad_id)
@@ -117,12 +117,9 @@ class LocalModel:
                     ids_B_T.to(self._device), use_cache=False, output_hidden_states=True, **apart
                 )
                 for row, index in enumerate(batch):
-                    last_E = list(readings[index].last)
-                    final_E_D, middle_E_D = (
-                        output.last_hidden_state[row, last_E],
-                        output.hidden_states[middle][row, last_E],
-                    )
-                    features_N_E_D[index] = torch.cat([final_E_D, middle_E_D], dim=1).float().cpu().numpy()
+                    last_E = readings[index].last
+                    features_N_E_D[index, :, :width] = output.last_hidden_state[row, last_E].float().cpu().numpy()
+                    features_N_E_D[index, :, width:] = output.hidden_states[middle][row, last_E].float().cpu().numpy()
                 advance(len(batch))
         return features_N_E_D
 

@@ -90,5 +90,6 @@ def test_what_is_read_in_one_pass_is_what_is_read_one_by_one(tmp_path: Path) -> 
         alone_1_E_D = model.readings([texts[3]], [ending])
         assert np.allclose(alone_1_E_D[0, 0], read_N_E_D[3, e], atol=1e-4)
     assert np.array_equal(model.readings(texts[2:4], endings), read_N_E_D[2:4])  # whatever else is in the call
+    assert model.readings([], endings).shape == (0, 3, 64) and model.features([]).shape == (0, 64)
     assert np.isfinite(read_N_E_D[-1]).all()  # longer than the context: its beginning gives way
     assert not np.allclose(read_N_E_D[0, 0], read_N_E_D[0, 1], atol=1e-2)
