@@ -82,8 +82,9 @@ class Settings(BaseModel):
     backend: Literal["local", "vllm"] = "local"
     reasoner: str = "auto"
     """Who samples chains: the student with the shipped warm-up ("auto"), "prompts" alone, or an adapter's folder."""
-    opinion: Literal["all", "cue"] = "all"
-    """Which of the task's ways of asking make the student's own opinion: all, or the cue alone."""
+    opinion: Literal["all", "cue"] | None = None
+    """Which of the task's ways of asking make the student's own opinion: all, or the cue alone. By default all, except
+    of built-in tasks: results on those are compared by the cue."""
     vllm: Serving = Serving()
     """How the student is served where the backend is vLLM."""
     pool_size: Positive | None = None

@@ -33,7 +33,7 @@ from askew.evals.trap import TRAP, set_trap
 from askew.packages import cache_folder
 from askew.tasks.case import Split
 from askew.tasks.gold import LoadedTask
-from askew.tasks.load import load_task
+from askew.tasks.load import TASKS, load_task
 from askew.tasks.splits import fingerprint
 
 TWINS = "twins"
@@ -58,7 +58,7 @@ class Workbench:
 
     def __post_init__(self) -> None:
         self.loaded = limited(load_task(self.settings.task, self.settings.seed), self.settings)
-        if self.settings.opinion == "cue":
+        if (self.settings.opinion or ("cue" if self.settings.task in TASKS else "all")) == "cue":
             self.loaded = replace(self.loaded, task=replace(self.loaded.task, patterns=()))
         check_task(self.loaded, self.settings.budget)
         kind, _, inner = self.settings.supervisor.partition(":")

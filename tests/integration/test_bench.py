@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ from askew.evals.compare import compare
 from askew.evals.grade import grade
 from askew.evals.methods import METHODS
 from askew.evals.methods.registry import NotApplicableError
-from askew.evals.protocol import run_method, write_config
+from askew.evals.protocol import Workbench, run_method, write_config
 from askew.evals.workers import Workers
 from askew.tasks.case import Case
 from askew.tasks.load import load_task
@@ -237,3 +237,19 @@ def test_the_bench_command_leaves_results_a_picture_and_a_page_and_compare_draws
     assert stop.value.code == 0
     assert "published by others" in capsys.readouterr().out
     assert (tmp_path / "c.png").exists() and "badge" in (tmp_path / "c.html").read_text()
+
+
+def test_a_task_of_ones_own_is_asked_in_all_its_ways_and_a_built_in_one_by_its_cue(
+    cases_file: Callable[..., Path],
+) -> None:
+    path = cases_file(rows(400))
+    with path.with_suffix(".toml").open("a", encoding="utf-8") as wording:
+        wording.write('[[patterns]]\ncue = " In short, it was"\nwords = ["terrible", "great"]\n')
+
+    def asked(task: str, opinion: Literal["all", "cue"] | None) -> int:
+        settings = Settings(task=task, opinion=opinion, supervisor="simulated:flips@0.7", budget=20)
+        return len(Workbench(settings).loaded.task.patterns)
+
+    ways: tuple[Literal["all", "cue"] | None, ...] = (None, "all", "cue")
+    assert [asked(str(path), way) for way in ways] == [1, 1, 0]
+    assert [asked("movie-reviews", way) for way in ways] == [0, 1, 0]
