@@ -291,6 +291,8 @@ def _patterns(where: Path | str, wording: Wording, first: Case, options_vary: bo
                 f"{where}: the pattern {pattern.cue!r} has {len(pattern.words)} words, the cases have "
                 f"{len(first.options)} options. Expected one for each, in the order of the options."
             )
+        if len(set(pattern.words)) < len(pattern.words):
+            raise InputError(f"{where}: words of the pattern {pattern.cue!r} repeat. Expected another for each option.")
     return tuple(Pattern(pattern.cue, pattern.words) for pattern in wording.patterns)
 
 

@@ -105,6 +105,7 @@ def test_a_file_that_is_not_what_its_name_says(tmp_path: Path) -> None:
     [
         ('cue = " It was"\nwords = ["bad"]', ["no", "yes"], "has 1 words, the cases have 2 options"),
         ('cue = " It was"\nwords = ["bad", "good"]', None, "patterns are for cases that all have the same options"),
+        ('cue = " It was"\nwords = ["good", "good"]', ["no", "yes"], "words of the pattern ' It was' repeat"),
         ('cue = ""\nwords = ["bad", "good"]', ["no", "yes"], "patterns.0.cue: .*at least 1 character"),
         ('words = ["bad", "good"]', ["no", "yes"], "patterns.0.cue: Field required"),
     ],
