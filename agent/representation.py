@@ -43,7 +43,8 @@ class Representation:
         used = model.fingerprint if task.options_vary else f"{model.fingerprint}{self._cues}"
         self._cache = VectorCache(cache / "features.sqlite", used)
         pool = task.split(Split.POOL)
-        raw, said_N_P_K = self._read(pool)
+        read = self._read(pool)
+        raw, said_N_P_K = self._features_in(read), self._said(read)
         flat = raw.reshape(-1, raw.shape[-1])
         self._mean_D: Array = flat.mean(0, dtype=np.float64)
         self._scale_D: Array = flat.std(0, dtype=np.float64) + 1e-6
@@ -103,26 +104,33 @@ class Representation:
         """For each case its features on the principal directions and what the model said; worked out once."""
         missing = {(case.text, case.options): case for case in cases if (case.text, case.options) not in self._seen}
         if missing:
-            raw, said_N_P_K = self._read(list(missing.values()))
-            rows = zip(self._standardised(raw) @ self._basis_D_J, said_N_P_K, strict=True)
+            read = self._read(list(missing.values()))
+            columns = self._standardised(self._features_in(read)) @ self._basis_D_J
+            rows = zip(columns, self._said(read), strict=True)
             self._seen |= zip(missing, rows, strict=True)
         return [self._seen[case.text, case.options] for case in cases]
 
-    def _read(self, cases: Sequence[Case]) -> tuple[NDArray[np.float32], Array]:
-        """:meth:`features`, and said_N_P_K: the raw log-odds of the options in each of the P ways of asking."""
+    def _read(self, cases: Sequence[Case]) -> NDArray[np.float32]:
+        """read_N_P_D: hidden states after each of the P ways of asking; where options vary read_N_K_D, of the one."""
         if self.task.options_vary:
             texts = [text for case in cases for text in case_texts(self.task, case)]
-            raw_NK_D = self._cache.vectors(texts, self._model.features)
-            words_NK_2 = self._model.read_out(raw_NK_D, [RIGHT, WRONG])
-            said_N_1_K = (words_NK_2[:, 0] - words_NK_2[:, 1]).reshape(len(cases), 1, -1)
-            return raw_NK_D.reshape(len(cases), -1, raw_NK_D.shape[-1]), said_N_1_K
+            return self._cache.vectors(texts, self._model.features).reshape(len(cases), self.task.n_options, -1)
         texts = [_asked(self.task, case, "") for case in cases]
-        raw_N_P_D = self._cache.vectors(texts, self._readings).reshape(len(cases), len(self._cues), -1)
+        return self._cache.vectors(texts, self._readings).reshape(len(cases), len(self._cues), -1)
+
+    def _features_in(self, read: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What of :meth:`_read` is features: those after the cue."""
+        return read if self.task.options_vary else read[:, 0]
+
+    def _said(self, read: NDArray[np.float32]) -> Array:
+        """said_N_P_K: the raw log-odds of the options in each way of asking."""
+        if self.task.options_vary:
+            words_NK_2 = self._model.read_out(read.reshape(-1, read.shape[-1]), [RIGHT, WRONG])
+            said_N_1_K: Array = (words_NK_2[:, 0] - words_NK_2[:, 1]).reshape(len(read), 1, -1)
+            return said_N_1_K
         words_P = [self.task.cases[0].options, *(pattern.words for pattern in self.task.patterns)]
-        said_P_N_K = [
-            self._model.read_out(raw_N_P_D[:, p], [f" {word}" for word in words]) for p, words in enumerate(words_P)
-        ]
-        return raw_N_P_D[:, 0], np.stack(said_P_N_K, axis=1)
+        said_P = [self._model.read_out(read[:, p], [f" {word}" for word in words]) for p, words in enumerate(words_P)]
+        return np.stack(said_P, axis=1)
 
     def _readings(self, texts: Sequence[str]) -> NDArray[np.float32]:
         return self._model.readings(texts, self._cues).reshape(len(texts), -1)
@@ -133,13 +141,12 @@ class Representation:
         return together_N_K
 
     def _usual(self, said: Array) -> Array:
-        """The median over the first axis, where options are classes: those are even over the pool."""
-        usual: Array = np.median(said, axis=0) * (not self.task.options_vary)
-        return usual
+        """The median over the first axis; 0 where options vary, since only classes are even over the pool."""
+        return np.zeros(said.shape[1:]) if self.task.options_vary else np.asarray(np.median(said, axis=0))
 
     def features(self, cases: Sequence[Case]) -> NDArray[np.float32]:
         """features_N_D, or features_N_K_D where options vary; there is at least one case."""
-        return self._read(cases)[0]
+        return self._features_in(self._read(cases))
 
     def _standardised(self, raw: NDArray[np.float32]) -> Array:
         standardised: Array = (raw.astype(np.float64) - self._mean_D) / self._scale_D

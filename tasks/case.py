@@ -9,6 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass as checked_dataclass
+
+NonEmpty = Annotated[str, Field(min_length=1)]
 
 
 class Split(StrEnum):
@@ -49,12 +55,12 @@ def no_objection(case: Case) -> str | None:
     return None
 
 
-@dataclass(frozen=True)
+@checked_dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Pattern:
     """One way of asking: how a text is continued, and for each option a word that may come next."""
 
-    cue: str
-    words: tuple[str, ...]
+    cue: NonEmpty
+    words: tuple[NonEmpty, ...]
 
 
 @dataclass(frozen=True)

@@ -30,15 +30,13 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError, f
 
 from askew.errors import InputError
 from askew.seeds import stream
-from askew.tasks.case import Case, Pattern, Split, Task
+from askew.tasks.case import Case, NonEmpty, Pattern, Split, Task
 from askew.tasks.freeform import Judge, decided, draw_pair, load_judge
 from askew.tasks.gold import Gold, LoadedTask
 from askew.tasks.preferences import with_prompt
 from askew.tasks.readers import READERS
 from askew.tasks.splits import SHARES, fingerprint, share_splits
 from askew.tasks.text import without_control
-
-NonEmpty = Annotated[str, Field(min_length=1)]
 
 
 class Row(BaseModel):
@@ -91,15 +89,6 @@ class Row(BaseModel):
         return self
 
 
-class AnotherWay(BaseModel):
-    """One of the ``patterns`` of a ``cases.toml`` (see :class:`Pattern`)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    cue: NonEmpty
-    words: tuple[NonEmpty, ...]
-
-
 class Wording(BaseModel):
     """How to talk about the cases: the file ``cases.toml`` beside ``cases.jsonl``."""
 
@@ -109,7 +98,7 @@ class Wording(BaseModel):
     noun: NonEmpty = "text"
     cue: str = ""
     """How a text is continued so that the next word is the answer (see :class:`Task`)."""
-    patterns: tuple[AnotherWay, ...] = ()
+    patterns: tuple[Pattern, ...] = ()
     """Other ways of asking, with a word for each option, in the order of the options (see :class:`Task`)."""
     manner_matters: bool = False
     """Whether how something is said may be what makes it right (see :class:`Task`)."""
@@ -293,7 +282,7 @@ def _patterns(where: Path | str, wording: Wording, first: Case, options_vary: bo
             )
         if len(set(pattern.words)) < len(pattern.words):
             raise InputError(f"{where}: words of the pattern {pattern.cue!r} repeat. Expected another for each option.")
-    return tuple(Pattern(pattern.cue, pattern.words) for pattern in wording.patterns)
+    return wording.patterns
 
 
 def _splits(

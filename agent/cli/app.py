@@ -67,7 +67,7 @@ def run(
     ] = None,
     opinion: Annotated[
         str | None,
-        typer.Option(help="How the strong model is asked for its own: by all of the task's ways, or by its cue."),
+        typer.Option(help="How the strong model is asked what it thinks: all (ways the task has), or cue."),
     ] = None,
     written_first: Annotated[int | None, typer.Option(help="Cases the strong model writes before it asks.")] = None,
     written: Annotated[int | None, typer.Option(help="Cases the strong model writes each round.")] = None,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -160,7 +160,8 @@ def look_through(lab: Lab, notebook: Notebook, base: Path, learned: Path) -> Lan
         if not (weights / CARD).is_file():
             merge_adapter(base, learned, weights)
     eyes = LocalModel(lab.settings.student, weights)
-    lab.representation = Representation(lab.task, eyes, learned.parent)
+    # Its opinion is not heard (what the first student believed stands in), so it is asked in one way.
+    lab.representation = Representation(replace(lab.task, patterns=()), eyes, learned.parent)
     notebook.look_through(lab.representation)
     # Adapters are small and stay; whole models of earlier rounds can be made from them again.
     for earlier in (lab.folder / "student").glob("round-*"):

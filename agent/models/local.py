@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass
-from itertools import accumulate, chain, groupby, pairwise
+from itertools import accumulate, groupby, pairwise
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
 from askew.agent.models.base import Completion, Heard, SamplingRequest, unheard
 from askew.agent.models.fixed import fixed_batches, weights_fingerprint
+from askew.agent.models.reading import Reading, kept_apart
 from askew.progress import progress
 
 FEATURE_ROWS = 8
@@ -91,7 +91,7 @@ class LocalModel:
         in batches of one fixed shape per length bucket, so the arithmetic done for a text (and with it
         the last bit of its features) is the same whatever else is in the call.
         """
-        return self._read([_Reading(tuple(self.tokens(text)), ((),)) for text in texts], 1)[:, 0]
+        return self._read([Reading(tuple(self.tokens(text)), ((),)) for text in texts], 1)[:, 0]
 
     def readings(self, texts: Sequence[str], endings: Sequence[str]) -> NDArray[np.float32]:
         """features_N_E_D of each text continued by each ending: one pass, in which an ending sees the text and itself.
@@ -100,10 +100,10 @@ class LocalModel:
         """
         ends = tuple(tuple(self.tokens(ending)) for ending in endings)
         room = self.network.config.max_position_embeddings - max(map(len, ends))
-        return self._read([_Reading(tuple(self.tokens(text)[-room:]), ends) for text in texts], len(ends))
+        return self._read([Reading(tuple(self.tokens(text)[-room:]), ends) for text in texts], len(ends))
 
     @torch.inference_mode()
-    def _read(self, readings: Sequence[_Reading], n_endings: int) -> NDArray[np.float32]:
+    def _read(self, readings: Sequence[Reading], n_endings: int) -> NDArray[np.float32]:
         width = self.network.config.hidden_size
         middle = round(self.network.config.num_hidden_layers * 2 / 3)
         features_N_E_D = np.zeros((len(readings), n_endings, 2 * width), dtype=np.float32)
@@ -112,9 +112,12 @@ class LocalModel:
                 ids_B_T = torch.full((FEATURE_ROWS, length), self._pad_id)
                 for row, index in enumerate(batch):
                     ids_B_T[row, : len(readings[index].ids)] = torch.tensor(readings[index].ids)
-                apart = self._kept_apart([readings[index] for index in batch], length)
+                apart = kept_apart([readings[index] for index in batch], FEATURE_ROWS, length, self.network.dtype)
                 output = self.network.model(
-                    ids_B_T.to(self._device), use_cache=False, output_hidden_states=True, **apart
+                    ids_B_T.to(self._device),
+                    use_cache=False,
+                    output_hidden_states=True,
+                    **{name: tensor.to(self._device) for name, tensor in apart.items()},
                 )
                 for row, index in enumerate(batch):
                     last_E = readings[index].last
@@ -122,22 +125,6 @@ class LocalModel:
                     features_N_E_D[index, :, width:] = output.hidden_states[middle][row, last_E].float().cpu().numpy()
                 advance(len(batch))
         return features_N_E_D
-
-    def _kept_apart(self, batch: Sequence[_Reading], length: int) -> dict[str, torch.Tensor]:
-        """What keeps the endings of a text from each other: positions_B_T and an attention mask; nothing for one."""
-        if len(batch[0].endings) == 1:
-            # Causal attention: what is padded on the right never reaches the last real token.
-            return {}
-        part_B_T = torch.full((FEATURE_ROWS, length), -1)
-        positions_B_T = torch.zeros(FEATURE_ROWS, length, dtype=torch.long)
-        for row, reading in enumerate(batch):
-            part_B_T[row, : len(reading.ids)] = torch.tensor(reading.parts)
-            positions_B_T[row, : len(reading.ids)] = torch.tensor(reading.positions)
-        sees_B_T_T = (part_B_T[:, None, :] == 0) | (part_B_T[:, None, :] == part_B_T[:, :, None])
-        sees_B_T_T &= torch.ones(length, length, dtype=torch.bool).tril()
-        hidden = torch.finfo(self.network.dtype).min
-        mask_B_1_T_T = torch.zeros(sees_B_T_T.shape, dtype=self.network.dtype).masked_fill(~sees_B_T_T, hidden)[:, None]
-        return {"attention_mask": mask_B_1_T_T.to(self._device), "position_ids": positions_B_T.to(self._device)}
 
     @torch.inference_mode()
     def read_out(self, features_N_D: NDArray[np.float32], words: Sequence[str]) -> NDArray[np.float64]:
@@ -220,34 +207,6 @@ class LocalModel:
         if matcher.is_error():
             raise ValueError(f"unusable grammar: {matcher.get_error()}")
         return matcher
-
-
-@dataclass(frozen=True)
-class _Reading:
-    """A text and its endings, in tokens, one behind the other."""
-
-    text: tuple[int, ...]
-    endings: tuple[tuple[int, ...], ...]
-
-    @property
-    def ids(self) -> tuple[int, ...]:
-        return (*self.text, *chain.from_iterable(self.endings))
-
-    @property
-    def parts(self) -> list[int]:
-        """Where each token belongs: 0 is the text, then come the endings."""
-        return [part for part, ids in enumerate((self.text, *self.endings)) for _ in ids]
-
-    @property
-    def positions(self) -> list[int]:
-        """Every ending begins where the text ends."""
-        first = len(self.text)
-        return [*range(first), *(first + place for ids in self.endings for place in range(len(ids)))]
-
-    @property
-    def last(self) -> list[int]:
-        """The place of each ending's last token."""
-        return [end - 1 for end in accumulate(map(len, self.endings), initial=len(self.text))][1:]
 
 
 class _Decoder:
