@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from askew.agent.conditional_logit import Array, class_columns
 from askew.agent.models.base import LanguageModel
 from askew.agent.models.vectors import VectorCache
+from askew.errors import InputError
 from askew.prompts.loader import load_prompt
 from askew.tasks.case import Case, Split, Task
 
@@ -33,7 +34,10 @@ RIGHT, WRONG = " right", " wrong"
 
 
 class Representation:
-    """Columns and opinions for the cases of one task. Fitted on the pool's texts; never sees a label."""
+    """Columns and opinions for the cases of one task. Fitted on the pool's texts; never sees a label.
+
+    Raises ``InputError`` for another way of asking whose words are one to the model.
+    """
 
     def __init__(self, task: Task, model: LanguageModel, cache: Path) -> None:
         self.task = task
@@ -51,6 +55,12 @@ class Representation:
         self._basis_D_J = _principal_directions(self._standardised(flat))
         self._said_mean_P_K = self._usual(said_N_P_K)
         self._said_scale_P = np.array([_apart(said_N_K) for said_N_K in said_N_P_K.swapaxes(0, 1)]) + 1e-6
+        for pattern, said_N_K in zip(task.patterns, said_N_P_K.swapaxes(0, 1)[1:], strict=False):
+            if np.unique(said_N_K, axis=1).shape[1] < task.n_options:
+                raise InputError(
+                    f"the pattern {pattern.cue!r}: two words of {list(pattern.words)} begin with the same token, "
+                    f"so {model.name} can't tell them apart. Give words that begin differently."
+                )
         together_N_K = self._together(said_N_P_K)
         self._opinion_mean_K = self._usual(together_N_K)
         self._opinion_scale = _apart(together_N_K) + 1e-6

@@ -1,35 +1,29 @@
-"""The strong student in this process, through transformers: the default backend, on CPU or GPU.
-
-Sampling runs its own decoding loop rather than ``generate``: the prefix that all prompts share is computed
-once, every sequence is masked by its grammar, and finished sequences leave the batch.
-"""
+"""The strong student in this process, through transformers: the default backend, on CPU or GPU."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
-from itertools import accumulate, groupby, pairwise
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from askew.agent.models.base import Completion, Heard, SamplingRequest, unheard
+from askew.agent.models.decode import Decoder
 from askew.agent.models.fixed import fixed_batches, weights_fingerprint
 from askew.agent.models.reading import Reading, kept_apart
+from askew.agent.models.trunks import common_trunk
 from askew.progress import progress
 
 FEATURE_ROWS = 8
 LENGTH_BUCKET = 8
 """One fixed shape for each length: no larger, so that little of a batch is padding."""
 DECODE_ROWS = 64
-NUCLEUS = 512
-"""Tokens among which top-p sampling chooses."""
 
 
 class LocalModel:
@@ -52,7 +46,7 @@ class LocalModel:
         self.speaker: Any = self.network
         """The weights that write and score: others than the network's once a student was published."""
         self._published = 0
-        self._pad_id: int = self.tokenizer.eos_token_id
+        self.pad_id: int = self.tokenizer.eos_token_id
         self._grammar_tokenizer: Any = None
 
     @property
@@ -80,7 +74,7 @@ class LocalModel:
     def tokens(self, text: str) -> list[int]:
         """Token ids of a text, the last ones where it is longer than the context."""
         ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
-        return ids[-self.network.config.max_position_embeddings :] or [self._pad_id]
+        return ids[-self.network.config.max_position_embeddings :] or [self.pad_id]
 
     # -- features -----------------------------------------------------------------------------------
 
@@ -109,7 +103,7 @@ class LocalModel:
         features_N_E_D = np.zeros((len(readings), n_endings, 2 * width), dtype=np.float32)
         with progress(f"{self.name} reads", len(readings)) as advance:
             for length, batch in _batches([len(reading.ids) for reading in readings]):
-                ids_B_T = torch.full((FEATURE_ROWS, length), self._pad_id)
+                ids_B_T = torch.full((FEATURE_ROWS, length), self.pad_id)
                 for row, index in enumerate(batch):
                     ids_B_T[row, : len(readings[index].ids)] = torch.tensor(readings[index].ids)
                 apart = kept_apart([readings[index] for index in batch], FEATURE_ROWS, length, self.network.dtype)
@@ -153,12 +147,12 @@ class LocalModel:
             for prompt, choices in zip(prompts, options, strict=True)
             for option in choices
         ]
-        trunk = _trunk([tuple(prompt) for prompt, _ in rows]) if rows else ()
+        trunk = common_trunk([tuple(prompt) for prompt, _ in rows]) if rows else ()
         ids_R = [[*prompt[len(trunk) :], *option] for prompt, option in rows]
         read = self.speaker.model(torch.tensor([trunk], device=self._device)).past_key_values if trunk else None
         scores_R = np.zeros(len(rows))
         for length, batch in _batches([len(ids) for ids in ids_R]):
-            ids_B_T = torch.full((FEATURE_ROWS, length), self._pad_id)
+            ids_B_T = torch.full((FEATURE_ROWS, length), self.pad_id)
             for row, index in enumerate(batch):
                 ids_B_T[row, : len(ids_R[index])] = torch.tensor(ids_R[index])
             cache = deepcopy(read)
@@ -186,7 +180,7 @@ class LocalModel:
         with progress(f"{self.name} writes", len(owners)) as advance:
             for start in range(0, len(owners), DECODE_ROWS):
                 batch = owners[start : start + DECODE_ROWS]
-                texts = _Decoder(self, request, [request.prompts[index] for index in batch], generator).run()
+                texts = Decoder(self, request, [request.prompts[index] for index in batch], generator).run()
                 for index, completion in zip(batch, texts, strict=True):
                     completions[index].append(completion)
                     if len(completions[index]) == request.n:
@@ -207,131 +201,6 @@ class LocalModel:
         if matcher.is_error():
             raise ValueError(f"unusable grammar: {matcher.get_error()}")
         return matcher
-
-
-class _Decoder:
-    """One batch of sequences being continued, token by token."""
-
-    def __init__(
-        self, model: LocalModel, request: SamplingRequest, prompts: Sequence[str], generator: torch.Generator
-    ) -> None:
-        self.model = model
-        self.request = request
-        self.generator = generator
-        self.ids_B = [model.tokens(prompt) for prompt in prompts]
-        self.written_B: list[list[int]] = [[] for _ in prompts]
-        self.finished_B = [False for _ in prompts]
-        prototype = model.matcher(request.grammar) if request.grammar else None
-        self.matchers_B: list[Any] = [prototype.deep_copy() if prototype else None for _ in prompts]
-
-    @torch.inference_mode()
-    def run(self) -> list[Completion]:
-        """Sample until every sequence has ended or has ``max_tokens`` tokens."""
-        active = list(range(len(self.ids_B)))
-        cache, mask_A_T, logits_A_V = self._prefill()
-        for step in range(self.request.max_tokens):
-            tokens_A = self._choose(active, logits_A_V)
-            keep = [
-                row
-                for row, (index, token) in enumerate(zip(active, tokens_A, strict=True))
-                if not self._accept(index, token)
-            ]
-            if not keep or step + 1 == self.request.max_tokens:
-                break
-            if len(keep) < len(active):
-                cache.batch_select_indices(torch.tensor(keep))
-                mask_A_T = mask_A_T[keep]
-                active = [active[row] for row in keep]
-            next_A_1 = torch.tensor([[tokens_A[row]] for row in keep])
-            mask_A_T = torch.cat([mask_A_T, torch.ones(len(keep), 1, dtype=mask_A_T.dtype)], dim=1)
-            hidden = self.model.speaker.model(
-                next_A_1,
-                attention_mask=mask_A_T,
-                position_ids=mask_A_T.sum(1, keepdim=True) - 1,
-                past_key_values=cache,
-                use_cache=True,
-            ).last_hidden_state
-            logits_A_V = self.model.speaker.lm_head(hidden[:, -1]).float()
-        return [self._completion(index) for index in range(len(self.ids_B))]
-
-    def _prefill(self) -> tuple[Any, torch.Tensor, torch.Tensor]:
-        """Run each trunk that prompts share once, then what each distinct prompt adds to it, padded on the left."""
-        distinct = {tuple(ids): row for row, ids in enumerate(dict.fromkeys(map(tuple, self.ids_B)))}
-        ids_P = list(distinct)
-        trunks, trunk_of_P = _trunks(ids_P)
-        cache = DynamicCache()
-        mask_P_S = torch.zeros(len(ids_P), 0, dtype=torch.long)
-        if all(trunks):  # a row that is nothing but padding has no attention to pay
-            _, cache, mask_G_S = self._extend(trunks, cache, torch.zeros(len(trunks), 0, dtype=torch.long))
-            rows_P = torch.tensor(trunk_of_P)
-            cache.batch_select_indices(rows_P)
-            mask_P_S = mask_G_S[rows_P]
-        else:
-            trunks = [() for _ in trunks]
-        rest_P = [ids[len(trunks[group]) :] for ids, group in zip(ids_P, trunk_of_P, strict=True)]
-        logits_P_V, cache, mask_P_T = self._extend(rest_P, cache, mask_P_S)
-        rows_B = torch.tensor([distinct[tuple(ids)] for ids in self.ids_B])
-        cache.batch_select_indices(rows_B)
-        return cache, mask_P_T[rows_B], logits_P_V[rows_B]
-
-    def _extend(
-        self, ids_P: Sequence[Sequence[int]], cache: Any, mask_P_S: torch.Tensor
-    ) -> tuple[torch.Tensor, Any, torch.Tensor]:
-        """Logits after tokens that follow what is in the cache; the cache and the mask with them."""
-        network = self.model.speaker
-        width = max(map(len, ids_P))
-        ids_P_W = torch.full((len(ids_P), width), self.model._pad_id)
-        mask_P_W = torch.zeros(len(ids_P), width, dtype=torch.long)
-        for row, ids in enumerate(ids_P):
-            ids_P_W[row, width - len(ids) :] = torch.tensor(ids, dtype=torch.long)
-            mask_P_W[row, width - len(ids) :] = 1
-        mask_P_T = torch.cat([mask_P_S, mask_P_W], dim=1)
-        positions_P_W = (mask_P_T.cumsum(1) - 1).clamp(min=0)[:, -width:]
-        output = network.model(
-            ids_P_W, attention_mask=mask_P_T, position_ids=positions_P_W, past_key_values=cache, use_cache=True
-        )
-        return network.lm_head(output.last_hidden_state[:, -1]).float(), output.past_key_values, mask_P_T
-
-    def _choose(self, active: list[int], logits_A_V: torch.Tensor) -> list[int]:
-        """Draw one token for each active sequence, within its grammar."""
-        if self.request.grammar:
-            import llguidance.torch as bitmasks
-
-            bitmask = bitmasks.allocate_token_bitmask(len(active), logits_A_V.shape[1])
-            for row, index in enumerate(active):
-                bitmasks.fill_next_token_bitmask(self.matchers_B[index], bitmask, row)
-            bitmasks.apply_token_bitmask_inplace(logits_A_V, bitmask)
-        if self.request.temperature == 0.0:
-            return [int(token) for token in logits_A_V.argmax(1)]
-        probabilities_A_V = (logits_A_V / self.request.temperature).softmax(-1)
-        if self.request.top_p == 1.0:
-            return torch.multinomial(probabilities_A_V, 1, generator=self.generator)[:, 0].tolist()
-        # The nucleus lies within the likeliest few hundred tokens; sorting the whole vocabulary is slow.
-        ordered_A_W, tokens_A_W = probabilities_A_V.topk(NUCLEUS, dim=1)
-        ordered_A_W[ordered_A_W.cumsum(1) - ordered_A_W > self.request.top_p] = 0.0
-        drawn_A_1 = torch.multinomial(ordered_A_W, 1, generator=self.generator)
-        return tokens_A_W.gather(1, drawn_A_1)[:, 0].tolist()
-
-    def _accept(self, index: int, token: int) -> bool:
-        """Add a token; whether the sequence has come to its end."""
-        if token == self.model._pad_id:
-            self.finished_B[index] = True
-            return True
-        self.written_B[index].append(token)
-        matcher = self.matchers_B[index]
-        if matcher is not None:
-            matcher.consume_token(token)
-            self.finished_B[index] = matcher.is_stopped()
-        if self.request.stop:
-            tail = self.model.tokenizer.decode(self.written_B[index][-8:])
-            self.finished_B[index] |= any(stop in tail for stop in self.request.stop)
-        return self.finished_B[index]
-
-    def _completion(self, index: int) -> Completion:
-        text = self.model.tokenizer.decode(self.written_B[index], skip_special_tokens=True)
-        for stop in self.request.stop:
-            text = text.split(stop, 1)[0]
-        return Completion(text, len(self.written_B[index]), self.finished_B[index], self.model.version)
 
 
 @contextmanager
@@ -356,37 +225,3 @@ def features_fingerprint(folder: Path) -> str:
 def _batches(lengths: Sequence[int]) -> Iterator[tuple[int, list[int]]]:
     """Batches of at most ``FEATURE_ROWS`` indices, with the length that they are padded to."""
     return fixed_batches(lengths, LENGTH_BUCKET, lambda _: FEATURE_ROWS)
-
-
-def _trunks(rows: Sequence[tuple[int, ...]]) -> tuple[list[tuple[int, ...]], list[int]]:
-    """Beginnings to be computed once: the trunks, and which of them each row grows from.
-
-    Neighbours whose common beginning has at least a certain length share a trunk; of all such lengths the one that
-    leaves the fewest tokens to compute is taken. Every row keeps a token of its own, to take the first logits from.
-    """
-    common = [_shared_length(pair) for pair in pairwise(rows)]
-    best: tuple[int, list[tuple[int, ...]], list[int]] | None = None
-    for least in {0, *common}:
-        group_of_R = [0, *accumulate(int(length < least) for length in common)]
-        groups = [
-            [row for row, _ in members] for _, members in groupby(zip(rows, group_of_R, strict=True), itemgetter(1))
-        ]
-        trunks = [_trunk(members) for members in groups]
-        tokens = sum(map(len, trunks)) + sum(len(row) - len(trunks[g]) for row, g in zip(rows, group_of_R, strict=True))
-        if best is None or tokens < best[0]:
-            best = tokens, trunks, group_of_R
-    assert best is not None
-    return best[1], best[2]
-
-
-def _trunk(members: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
-    """What all members begin with, but for a last token of each."""
-    return members[0][: min(_shared_length(members), min(map(len, members)) - 1)]
-
-
-def _shared_length(rows: Sequence[Sequence[int]]) -> int:
-    """How many tokens at the start are the same in every row."""
-    return next(
-        (place for place, column in enumerate(zip(*rows, strict=False)) if len(set(column)) > 1),
-        min(len(row) for row in rows),
-    )

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 from conftest import GOOD, ScriptedModel, rows
 from numpy.typing import NDArray
 from tiny import make_llama
@@ -15,6 +16,7 @@ from tiny import make_llama
 from askew.agent.conditional_logit import Array
 from askew.agent.models.local import LocalModel
 from askew.agent.representation import OPINION_SCALE, Representation
+from askew.errors import InputError
 from askew.tasks.case import Pattern
 from askew.tasks.load import load_task
 
@@ -75,6 +77,20 @@ def test_patterns_of_a_file_are_asked(cases_file: Callable[..., Path], tmp_path:
 
     Representation(task, Listening(), tmp_path)
     assert sum(text.endswith(" In short, it was") for text in read) == len(read) / 2 > 0
+
+
+def test_words_that_begin_alike_are_no_way_of_asking(cases_file: Callable[..., Path], tmp_path: Path) -> None:
+    class Alike(Wavering):
+        def read_out(self, features_N_D: NDArray[np.float32], words: Sequence[str]) -> NDArray[np.float64]:
+            """Of every word, what stands before a hyphen."""
+            heard = [word.partition("-")[0] for word in words]
+            said_N_V = super().read_out(features_N_D, [" no", " yes"])
+            return said_N_V[:, [heard.index(word) for word in heard]]
+
+    task = load_task(str(cases_file()), 0).task
+    Representation(replace(task, patterns=(Pattern(" It is", ("bad", "good")),)), Alike(), tmp_path)
+    with pytest.raises(InputError, match=r"begin with the same token.*begin differently"):
+        Representation(replace(task, patterns=(Pattern(" It is", ("un-sound", "un-usual")),)), Alike(), tmp_path)
 
 
 def test_what_is_read_in_one_pass_is_what_is_read_one_by_one(tmp_path: Path) -> None:

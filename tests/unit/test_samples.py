@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from tiny import make_llama
 
 from askew.agent.models.base import Completion, SamplingRequest
-from askew.agent.models.local import LocalModel, _trunks
+from askew.agent.models.local import LocalModel
 from askew.agent.models.samples import Samples
+from askew.agent.models.trunks import trunks_of
 
 
 def test_samples_are_kept_by_weights_and_request(tmp_path: Path) -> None:
@@ -39,7 +40,7 @@ def test_samples_are_kept_by_weights_and_request(tmp_path: Path) -> None:
 
 @given(st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=8).map(tuple), min_size=1, max_size=8, unique=True))
 def test_trunks_begin_their_rows_and_save_tokens(rows: list[tuple[int, ...]]) -> None:
-    trunks, trunk_of_R = _trunks(rows)
+    trunks, trunk_of_R = trunks_of(rows)
     assert len(trunk_of_R) == len(rows) and set(trunk_of_R) == set(range(len(trunks)))
     for row, group in zip(rows, trunk_of_R, strict=True):
         assert row[: len(trunks[group])] == trunks[group] and len(trunks[group]) < len(row)
@@ -49,7 +50,7 @@ def test_trunks_begin_their_rows_and_save_tokens(rows: list[tuple[int, ...]]) ->
 
 def test_two_prompts_of_one_trunk_cost_the_trunk_once() -> None:
     one, two = tuple(range(10)), tuple(range(20, 30))
-    trunks, groups = _trunks([(*one, 50), (*one, 51), (*two, 50), (*two, 51)])
+    trunks, groups = trunks_of([(*one, 50), (*one, 51), (*two, 50), (*two, 51)])
     assert trunks == [one, two] and groups == [0, 0, 1, 1]
 
 

@@ -1,0 +1,147 @@
+"""Continue prompts token by token.
+
+Its own loop rather than ``generate``: what prompts begin with together is computed once, every sequence is masked by
+its grammar, and finished sequences leave the batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from transformers import DynamicCache
+
+from askew.agent.models.base import Completion, SamplingRequest
+from askew.agent.models.trunks import trunks_of
+
+if TYPE_CHECKING:
+    from askew.agent.models.local import LocalModel
+
+NUCLEUS = 512
+"""Tokens among which top-p sampling chooses."""
+
+
+class Decoder:
+    """One batch of sequences being continued, token by token."""
+
+    def __init__(
+        self, model: LocalModel, request: SamplingRequest, prompts: Sequence[str], generator: torch.Generator
+    ) -> None:
+        self.model = model
+        self.request = request
+        self.generator = generator
+        self.ids_B = [model.tokens(prompt) for prompt in prompts]
+        self.written_B: list[list[int]] = [[] for _ in prompts]
+        self.finished_B = [False for _ in prompts]
+        prototype = model.matcher(request.grammar) if request.grammar else None
+        self.matchers_B: list[Any] = [prototype.deep_copy() if prototype else None for _ in prompts]
+
+    @torch.inference_mode()
+    def run(self) -> list[Completion]:
+        """Sample until every sequence has ended or has ``max_tokens`` tokens."""
+        active = list(range(len(self.ids_B)))
+        cache, mask_A_T, logits_A_V = self._prefill()
+        for step in range(self.request.max_tokens):
+            tokens_A = self._choose(active, logits_A_V)
+            keep = [
+                row
+                for row, (index, token) in enumerate(zip(active, tokens_A, strict=True))
+                if not self._accept(index, token)
+            ]
+            if not keep or step + 1 == self.request.max_tokens:
+                break
+            if len(keep) < len(active):
+                cache.batch_select_indices(torch.tensor(keep))
+                mask_A_T = mask_A_T[keep]
+                active = [active[row] for row in keep]
+            next_A_1 = torch.tensor([[tokens_A[row]] for row in keep])
+            mask_A_T = torch.cat([mask_A_T, torch.ones(len(keep), 1, dtype=mask_A_T.dtype)], dim=1)
+            hidden = self.model.speaker.model(
+                next_A_1,
+                attention_mask=mask_A_T,
+                position_ids=mask_A_T.sum(1, keepdim=True) - 1,
+                past_key_values=cache,
+                use_cache=True,
+            ).last_hidden_state
+            logits_A_V = self.model.speaker.lm_head(hidden[:, -1]).float()
+        return [self._completion(index) for index in range(len(self.ids_B))]
+
+    def _prefill(self) -> tuple[Any, torch.Tensor, torch.Tensor]:
+        """Run each trunk that prompts share once, then what each distinct prompt adds to it, padded on the left."""
+        distinct = {tuple(ids): row for row, ids in enumerate(dict.fromkeys(map(tuple, self.ids_B)))}
+        ids_P = list(distinct)
+        trunks, trunk_of_P = trunks_of(ids_P)
+        cache = DynamicCache()
+        mask_P_S = torch.zeros(len(ids_P), 0, dtype=torch.long)
+        if all(trunks):  # a row that is nothing but padding has no attention to pay
+            _, cache, mask_G_S = self._extend(trunks, cache, torch.zeros(len(trunks), 0, dtype=torch.long))
+            rows_P = torch.tensor(trunk_of_P)
+            cache.batch_select_indices(rows_P)
+            mask_P_S = mask_G_S[rows_P]
+        else:
+            trunks = [() for _ in trunks]
+        rest_P = [ids[len(trunks[group]) :] for ids, group in zip(ids_P, trunk_of_P, strict=True)]
+        logits_P_V, cache, mask_P_T = self._extend(rest_P, cache, mask_P_S)
+        rows_B = torch.tensor([distinct[tuple(ids)] for ids in self.ids_B])
+        cache.batch_select_indices(rows_B)
+        return cache, mask_P_T[rows_B], logits_P_V[rows_B]
+
+    def _extend(
+        self, ids_P: Sequence[Sequence[int]], cache: Any, mask_P_S: torch.Tensor
+    ) -> tuple[torch.Tensor, Any, torch.Tensor]:
+        """Logits after tokens that follow what is in the cache; the cache and the mask with them."""
+        network = self.model.speaker
+        width = max(map(len, ids_P))
+        ids_P_W = torch.full((len(ids_P), width), self.model.pad_id)
+        mask_P_W = torch.zeros(len(ids_P), width, dtype=torch.long)
+        for row, ids in enumerate(ids_P):
+            ids_P_W[row, width - len(ids) :] = torch.tensor(ids, dtype=torch.long)
+            mask_P_W[row, width - len(ids) :] = 1
+        mask_P_T = torch.cat([mask_P_S, mask_P_W], dim=1)
+        positions_P_W = (mask_P_T.cumsum(1) - 1).clamp(min=0)[:, -width:]
+        output = network.model(
+            ids_P_W, attention_mask=mask_P_T, position_ids=positions_P_W, past_key_values=cache, use_cache=True
+        )
+        return network.lm_head(output.last_hidden_state[:, -1]).float(), output.past_key_values, mask_P_T
+
+    def _choose(self, active: list[int], logits_A_V: torch.Tensor) -> list[int]:
+        """Draw one token for each active sequence, within its grammar."""
+        if self.request.grammar:
+            import llguidance.torch as bitmasks
+
+            bitmask = bitmasks.allocate_token_bitmask(len(active), logits_A_V.shape[1])
+            for row, index in enumerate(active):
+                bitmasks.fill_next_token_bitmask(self.matchers_B[index], bitmask, row)
+            bitmasks.apply_token_bitmask_inplace(logits_A_V, bitmask)
+        if self.request.temperature == 0.0:
+            return [int(token) for token in logits_A_V.argmax(1)]
+        probabilities_A_V = (logits_A_V / self.request.temperature).softmax(-1)
+        if self.request.top_p == 1.0:
+            return torch.multinomial(probabilities_A_V, 1, generator=self.generator)[:, 0].tolist()
+        # The nucleus lies within the likeliest few hundred tokens; sorting the whole vocabulary is slow.
+        ordered_A_W, tokens_A_W = probabilities_A_V.topk(NUCLEUS, dim=1)
+        ordered_A_W[ordered_A_W.cumsum(1) - ordered_A_W > self.request.top_p] = 0.0
+        drawn_A_1 = torch.multinomial(ordered_A_W, 1, generator=self.generator)
+        return tokens_A_W.gather(1, drawn_A_1)[:, 0].tolist()
+
+    def _accept(self, index: int, token: int) -> bool:
+        """Add a token; whether the sequence has come to its end."""
+        if token == self.model.pad_id:
+            self.finished_B[index] = True
+            return True
+        self.written_B[index].append(token)
+        matcher = self.matchers_B[index]
+        if matcher is not None:
+            matcher.consume_token(token)
+            self.finished_B[index] = matcher.is_stopped()
+        if self.request.stop:
+            tail = self.model.tokenizer.decode(self.written_B[index][-8:])
+            self.finished_B[index] |= any(stop in tail for stop in self.request.stop)
+        return self.finished_B[index]
+
+    def _completion(self, index: int) -> Completion:
+        text = self.model.tokenizer.decode(self.written_B[index], skip_special_tokens=True)
+        for stop in self.request.stop:
+            text = text.split(stop, 1)[0]
+        return Completion(text, len(self.written_B[index]), self.finished_B[index], self.model.version)
