@@ -112,7 +112,7 @@ class _Run:
         self.objective, self.recipe, self.check = objective, recipe, check
         self.accelerator = accelerator_for(recipe)
         trained = [weight for weight in network.parameters() if weight.requires_grad]
-        optimizer = torch.optim.AdamW(trained, lr=recipe.peak_rate, weight_decay=recipe.weight_decay)
+        optimizer = torch.optim.AdamW(trained, lr=recipe.peak_rate, weight_decay=recipe.weight_decay, fused=True)
         self.kept = _trained(network, recipe)
         self.network, self.optimizer = self.accelerator.prepare(network, optimizer)
         self.per_epoch = -(-len(objective.lengths) // recipe.batch)

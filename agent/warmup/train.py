@@ -23,7 +23,7 @@ GLOSSARY = 5 / TRACES
 """How often the glossary is read, for each trace."""
 TEMPERATURES = (0.0, 0.7, 1.0)
 QUALITY = "quality.json"
-RECIPE = Recipe(learner="lora", r=16, learning_rate=2.5e-3, epochs=1, batch=4, warm_up=0.05)
+RECIPE = Recipe(learner="lora", r=16, learning_rate=2e-3, epochs=1, batch=2, warm_up=0.05)
 
 
 @dataclass(frozen=True, slots=True)
