@@ -96,9 +96,13 @@ def fit(network: Any, objective: Objective, recipe: Recipe, check: Check | None 
     Raises:
         RunError: the loss is not a number any more.
     """
+    from peft.helpers import disable_input_dtype_casting
+
     run = _Run(network, objective, recipe, check)
     try:
-        return run.fit()
+        # Autocast makes an adapter's input as coarse as the arithmetic: made float32 before, it is only copied twice.
+        with disable_input_dtype_casting(network, active=recipe.precision == "bf16"):
+            return run.fit()
     finally:
         run.accelerator.free_memory()
 
