@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -137,7 +138,7 @@ def chain_grammar(names: Sequence[str]) -> str:
     The arrow is part of the claim: a blank and a hyphen may stand in a claim too, and a lexer that never goes back
     would take them for more of it and let no claim end before its greatest length.
     """
-    options = " | ".join(f'"{name.replace(chr(92), "").replace(chr(34), "")}"' for name in names)
+    options = " | ".join(json.dumps(name, ensure_ascii=False) for name in names)
     return f"""start: " " step ("- " step){{0,2}} "Rater: " option "\\nTruth: " option
 step: SUBJECT ": " CLAIM option "\\n"
 option: {options}
@@ -153,7 +154,7 @@ def read_chain(completion: Completion, case: str, names: Sequence[str], prompt: 
     """The chain in a completion. What doesn't parse is kept, as malformed, with the reason."""
     steps: list[Step] = []
     labels: dict[str, int | None] = {"Rater": None, "Truth": None}
-    index_of = {name.replace("\\", "").replace('"', ""): index for index, name in enumerate(names)}
+    index_of = {name: index for index, name in enumerate(names)}
     malformed = None
     for line in completion.text.strip().splitlines():
         found = _STEP.match(line)

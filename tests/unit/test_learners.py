@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,8 +18,10 @@ from askew.agent.learners.job import Job, launch, run_job, write_job
 from askew.agent.learners.losses import confidence, hardened, soft_cross_entropy
 from askew.agent.learners.recipe import Recipe
 from askew.agent.learners.saving import read_card
+from askew.agent.learners.student import Lesson, train
 from askew.agent.models.local import LocalModel
-from askew.errors import InputError
+from askew.errors import InputError, RunError
+from askew.tasks.case import Case, Task
 
 WORDS = (" bad", " good")
 QUICK = Recipe(r=4, learning_rate=5e-3, epochs=6, batch=8, precision="no")
@@ -270,3 +273,27 @@ def test_a_job_that_fails_says_why(llama: Path, tmp_path: Path) -> None:
         run_job(folder)
     with pytest.raises(RunError, match="no-such-option"):
         launch(folder, None, ["--no-such-option"])
+
+
+def test_a_student_that_the_log_names_is_never_overwritten(llama: Path, tmp_path: Path) -> None:
+    logged: dict[str, object] = {}
+    lab = SimpleNamespace(
+        task=Task("t", "Is it good?", "text", (Case("c", "x", ("bad", "good")),)),
+        settings=SimpleNamespace(student="tiny", accelerate=None),
+        journal=SimpleNamespace(upcoming=lambda: logged or None),
+    )
+    place = tmp_path / "round-1" / "lora"
+
+    def teach(lesson: Lesson) -> bytes:
+        train(llama, place, lesson, QUICK.model_copy(update={"epochs": 1}), lab)  # type: ignore[arg-type]
+        return (place / "adapter_model.safetensors").read_bytes()
+
+    first, second = (Lesson(examples(seed=seed), []) for seed in (0, 1))
+    learned = teach(first)
+    assert teach(first) == learned, "what was made from this lesson is taken as it is"
+    logged["weights"] = read_card(place)["files"]
+    with pytest.raises(RunError, match="nothing was overwritten"):
+        teach(second)
+    assert (place / "adapter_model.safetensors").read_bytes() == learned
+    logged.clear()
+    assert teach(second) != learned, "what no log names was left by a run that was cut off"

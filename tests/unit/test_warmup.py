@@ -51,6 +51,17 @@ def test_the_grammar_of_chains_admits_every_trace() -> None:
         assert matcher.validate_tokens(list(trace.text.encode())) == len(trace.text), trace.text
 
 
+def test_names_that_differ_in_quotes_or_backslashes_alone_are_told_apart() -> None:
+    names = ('say "yes"', "say yes", "say\\yes")
+    grammar = LLMatcher.grammar_from_lark(chain_grammar(names))
+    for index, name in enumerate(names):
+        text = f" work: it is about work -> {name}\nRater: {name}\nTruth: {name}"
+        matcher = LLMatcher(LLTokenizer("byte"), grammar)
+        assert matcher.validate_tokens(list(text.encode())) == len(text)
+        chain = read_chain(Completion(text, 1, True, ""), "", names, "", "")
+        assert chain.malformed is None and (chain.weak_label, chain.true_label) == (index, index)
+
+
 def test_verdicts_are_drawn_at_random() -> None:
     firsts = [trace.truth == options_of(trace.prompt)[0] for trace in TRACES]
     assert 0.4 < np.mean(firsts) < 0.6
