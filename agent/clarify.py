@@ -12,7 +12,7 @@ from askew.agent.hypotheses import HypothesisSet, Kind
 from askew.agent.journal import Data
 from askew.agent.lab import Lab
 from askew.agent.notebook import Notebook
-from askew.agent.supervisors.base import Clarifies
+from askew.agent.supervisors.base import Clarifies, whole_number
 from askew.errors import RunError, SupervisorError
 
 MATTERS = 0.5
@@ -43,12 +43,13 @@ def clarify(lab: Lab, notebook: Notebook) -> None:
             raise
         except Exception as error:
             raise SupervisorError(f"the supervisor raised {type(error).__name__} at a question: {error}") from error
-        if choice is not None and not 0 <= choice < len(CLARIFIED):
+        number = None if choice is None else whole_number(choice)
+        if choice is not None and (number is None or not 0 <= number < len(CLARIFIED)):
             raise SupervisorError(
-                f"the supervisor answered {choice} to a question: expected 0 to {len(CLARIFIED) - 1}."
+                f"the supervisor answered {choice!r} to a question: expected 0 to {len(CLARIFIED) - 1}, or None."
             )
         return {
-            "set": asked.id, "question": question, "options": options, "answer": choice, "words": words,
+            "set": asked.id, "question": question, "options": options, "answer": number, "words": str(words),
             "labels_used": lab.labels_used + 1,
         }  # fmt: skip
 

@@ -22,6 +22,8 @@ Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 
 SAME_SUBJECT = 0.5
 """Cosine distance within which all the subjects of a cluster lie (complete linkage)."""
+FEWEST_CASES = 4
+"""Of fewer cases it can't be said that chains are the same whatever the case."""
 TOGETHER_BY_CHANCE = 0.05
 """Claims that occur in the same chains more often than chance at this level are not alternatives."""
 
@@ -59,11 +61,24 @@ def subject_of(step: Step) -> str:
     return step.subject.lower()
 
 
-def claims_of(chains: Iterable[tuple[int, Chain]]) -> list[Claim]:
-    """The claims of the well-formed chains, given with their event numbers; repeats in a chain count once."""
+def said_whatever_the_case(chains: Sequence[Chain]) -> set[str]:
+    """The texts of well-formed chains that more than half of the cases were given: they say nothing of any case."""
+    cases = {chain.case for chain in chains}
+    if len(cases) < FEWEST_CASES:
+        return set()
+    counted = Counter(text for _, text in {(chain.case, chain.text) for chain in chains if not chain.malformed})
+    return {text for text, n in counted.items() if 2 * n > len(cases)}
+
+
+def claims_of(chains: Sequence[tuple[int, Chain]]) -> list[Claim]:
+    """The claims of the well-formed chains, given with their event numbers; repeats in a chain count once.
+
+    What is said whatever the case is no claim.
+    """
     claims = []
+    empty = said_whatever_the_case([chain for _, chain in chains])
     for number, chain in chains:
-        if chain.malformed or chain.weak_label is None or chain.true_label is None:
+        if chain.malformed or chain.weak_label is None or chain.true_label is None or chain.text in empty:
             continue
         seen = set()
         for index, step in enumerate(chain.steps):

@@ -25,7 +25,7 @@ class Controls:
     warm: bool = True
     """Whether chains come from a student that was taught to ground its steps, where there is one."""
     clusters: bool = True
-    """Whether claims are clustered; without it every claim is a hypothesis of its own."""
+    """Whether claims are clustered, and merged where they behave alike; without it every claim is a hypothesis."""
 
 
 FULL = Controls()

@@ -141,9 +141,13 @@ def undesigned(candidates: Sequence[Candidate], source: str, size: int, rng: np.
     return [Choice(int(index), None, eig=0.0, epig=0.0) for index in drawn]
 
 
-def without_noise(outlook: Outlook) -> Outlook:
-    """A control: information gain that takes the supervisor's answer for the truth."""
-    return replace(outlook, q_M_C_K=outlook.r_M_C_K, reliability_C=np.ones(len(outlook.reliability_C)))
+def without_noise(outlook: Outlook, truth_by_set: dict[str, Array]) -> Outlook:
+    """A control: information gain that takes the supervisor's answer for the truth.
+
+    ``truth_by_set`` is r_H_C_K of each set's hypotheses; one about liking alone says nothing of the truth.
+    """
+    reliability_C = np.ones(len(outlook.reliability_C))
+    return replace(outlook, q_M_C_K=outlook.r_M_C_K, q_by_set=truth_by_set, reliability_C=reliability_C)
 
 
 def gate(reliability_C: Array, about_mistake_C: NDArray[np.bool_], a_min: float, size: int) -> NDArray[np.bool_]:

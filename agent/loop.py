@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 
 from askew.agent.ahead import EarlyEmbedding
 from askew.agent.clarify import clarify
-from askew.agent.cluster import SubjectCluster, claims_of, cluster_subjects
+from askew.agent.cluster import SubjectCluster, claims_of, cluster_subjects, said_whatever_the_case
 from askew.agent.conditional_logit import Array
 from askew.agent.conditions import parts_of
 from askew.agent.config import Settings
@@ -74,7 +74,8 @@ def scientific(lab: Lab, controls: Controls = FULL) -> None:
     for number in range(1, lab.settings.rounds + 1):
         lab.begin_round(number)
         if controls.mistakes:
-            form_sets(lab, notebook, proposals(lab, notebook, controls), not controls.bank)
+            proposed = proposals(lab, notebook, controls)
+            form_sets(lab, notebook, proposed, limited=not controls.bank, merged=controls.clusters)
         write_and_learn(lab, notebook, controls, seen)
         clarify(lab, notebook)
         candidates, outlook = look_ahead(lab, notebook, controls, seen)
@@ -114,6 +115,11 @@ def hypothesise(lab: Lab, notebook: Notebook, controls: Controls) -> list[Subjec
             return fresh[index].data()
 
         chains.append((journal.position, Chain.from_data(journal.fact("chain", chain))))
+    for said in sorted(said_whatever_the_case([chain for _, chain in chains])):
+        message = (
+            f"one chain was sampled for more than half of the cases, and counts for nothing: {said.strip()[:80]!r}"
+        )
+        journal.note("check", code="ASK012", message=message)
     clusters = cluster_subjects(claims_of(chains), lab.embed)
     for number, cluster in enumerate(clusters, start=1):
         journal.note("cluster", id=f"C{journal.round}.{number}", **cluster_data(cluster))
@@ -171,8 +177,13 @@ def proposals(lab: Lab, notebook: Notebook, controls: Controls) -> list[Proposal
     return [*named, *tried]
 
 
-def form_sets(lab: Lab, notebook: Notebook, proposed: Sequence[Proposal], limited: bool = True) -> None:
-    """Turn proposals into sets, merging those that no query could tell from a set that exists; weigh them anew."""
+def form_sets(
+    lab: Lab, notebook: Notebook, proposed: Sequence[Proposal], *, limited: bool = True, merged: bool = True
+) -> None:
+    """Turn proposals into sets, merging those that no query could tell from a set that exists; weigh them anew.
+
+    Sets are ``limited`` in number but for the bank's. Unless ``merged``, what chains say stays apart (a control).
+    """
     journal = lab.journal
     before = list(notebook.sets)
     pool = lab.task.split(Split.POOL)
@@ -181,7 +192,8 @@ def form_sets(lab: Lab, notebook: Notebook, proposed: Sequence[Proposal], limite
     effect_of = {s.id: notebook.grounder.effects([s.grounding], pool)[:, :, 0] for s in notebook.sets}
     for proposal in proposed:
         effect_N_K = notebook.grounder.effects([proposal.grounding], pool)[:, :, 0]
-        twin = duplicate_of(effect_N_K, [effect_of[s.id] for s in notebook.sets])
+        apart = bool(proposal.said) and not merged
+        twin = None if apart else duplicate_of(effect_N_K, [effect_of[s.id] for s in notebook.sets])
         if twin is not None:
             known = notebook.sets[twin]
             called = proposal.said or proposal.subject
@@ -260,7 +272,7 @@ def look_ahead(lab: Lab, notebook: Notebook, controls: Controls, seen: set[str])
     targets = [pool[int(i)] for i in rng.permutation(len(pool))[:TARGETS]]
     with lab.stage("outlook"):
         outlook = notebook.outlook(candidates, targets, rng)
-    return candidates, outlook if controls.noise else without_noise(outlook)
+    return candidates, outlook
 
 
 def edits(notebook: Notebook, lab: Lab, seen: set[str]) -> list[Candidate]:
@@ -285,6 +297,9 @@ def design(
     settings, journal = lab.settings, lab.journal
     pool = lab.task.split(Split.POOL)
     r_by_set = {set_id: r_H_N_K for set_id, (_, r_H_N_K) in notebook.set_predictions(pool).items()}
+    if not controls.noise:
+        predicted = notebook.set_predictions([candidate.case for candidate in candidates])
+        outlook = without_noise(outlook, {set_id: r_H_C_K for set_id, (_, r_H_C_K) in predicted.items()})
     priorities: list[Priority] = prioritise(notebook.sets, notebook.beliefs, r_by_set, outlook)
     for priority in priorities:
         journal.note(

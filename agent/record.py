@@ -35,7 +35,8 @@ def note_birth(lab: Lab, new: HypothesisSet) -> None:
             "hypothesis-born", set=new.id, id=hypothesis.id, subject=new.subject,
             statement=hypothesis.statement, kind=str(hypothesis.kind), direction=hypothesis.direction,
             prior=round(hypothesis.prior, 6), grounder=new.grounding.measure, concept=new.grounding.concept,
-            trust=new.grounding.trust, cases=list(new.cases), parents=list(new.parents), why=new.why,
+            option=new.grounding.option, trust=new.grounding.trust, cases=list(new.cases),
+            parents=list(new.parents), why=new.why,
         )  # fmt: skip
 
 

@@ -101,7 +101,7 @@ def enumerated(grounder: Grounder) -> list[Proposal]:
     """Every attribute that differs between cases and the commonest words, thought of by nobody."""
     pool = grounder.task.split(Split.POOL)
     common = grounder.words(pool, max(RAREST_WORD, int(COMMON * len(pool))), most=COMMONEST)
-    known = [*grounder.attributes(), *common]
+    known = grounder.for_each_option([*grounder.attributes(), *common])
     why = "every attribute and the commonest words are tried"
     return [Proposal(g.measure, g, {}, _one_of(len(known), EXPECTED_MISTAKES), (), why) for g in known]
 

@@ -31,6 +31,8 @@ HELD_OUT = 600
 LEAST_PICK = 0.02
 """An effect smaller than this says nothing."""
 BINS = 10
+LIKELY = 0.1
+"""Posterior from which a hypothesis says something."""
 
 Pick = Callable[[Case, int], int | None]
 """From a case and its true option to the option that a rule prefers, or ``None`` where it says nothing."""
@@ -146,7 +148,8 @@ def _picks(rule: Pick, cases: Sequence[Case], truths: Sequence[int]) -> list[int
 def _picked(data: dict[str, Any], grounder: Grounder, held: Sequence[Case], truths: Sequence[int]) -> list[int | None]:
     """What a hypothesis of the log prefers in each case, or ``None`` where it says nothing."""
     task = grounder.task
-    grounding = Grounding(data["grounder"], data["concept"], task.n_options - 1, data["trust"])
+    option = data.get("option", task.n_options - 1)  # an older log has the last one's alone
+    grounding = Grounding(data["grounder"], data["concept"], option, data["trust"])
     present_N = grounder.presence([grounding], held)[:, 0] > LEAST_PICK
     if data["kind"] == Kind.MISLED:
         return [(true + 1) % task.n_options if here else None for true, here in zip(truths, present_N, strict=True)]
@@ -177,6 +180,7 @@ def summary(recoveries: Sequence[Recovery]) -> list[dict[str, Any]]:
                 "false_discoveries_unbiased": _mean([one.false_discoveries() > 0 for one in unbiased]),
                 "false_discoveries_planted": _mean([one.false_discoveries() > 0 for one in (*single, *pairs)]),
                 "ece": expected_calibration_error(runs),
+                "ece_of_likely": expected_calibration_error(runs, LIKELY),
                 "by_supervisor": {
                     name: _mean([one.hit(1) for one in runs if one.supervisor == name])
                     for name in dict.fromkeys(one.supervisor for one in runs if one.planted)
@@ -186,9 +190,13 @@ def summary(recoveries: Sequence[Recovery]) -> list[dict[str, Any]]:
     return rows
 
 
-def expected_calibration_error(recoveries: Sequence[Recovery]) -> float | None:
-    """Mean |posterior - share of planted mistakes| over ten bins of the posterior, weighed by their hypotheses."""
-    found = [one for run in recoveries for one in run.found]
+def expected_calibration_error(recoveries: Sequence[Recovery], least: float = 0.0) -> float | None:
+    """Mean |posterior - share of planted mistakes| over ten bins of the posterior, weighed by their hypotheses.
+
+    Most hypotheses are rightly believed with next to nothing, which makes the mean small: ``least`` leaves those out
+    that are believed with less.
+    """
+    found = [one for run in recoveries for one in run.found if one.posterior >= least]
     if not found:
         return None
     p_N = np.array([one.posterior for one in found])

@@ -71,7 +71,7 @@ def checked_labels(supervisor: Supervisor, cases: Sequence[Case]) -> list[int | 
         if answer is None:
             checked.append(None)
             continue
-        index = _index(answer)
+        index = whole_number(answer)
         if index is None:
             raise SupervisorError(
                 f"the supervisor {name} answered {repr(answer)[:80]} to case {case.id!r}: expected the index of an "
@@ -86,7 +86,7 @@ def checked_labels(supervisor: Supervisor, cases: Sequence[Case]) -> list[int | 
     return checked
 
 
-def _index(answer: object) -> int | None:
+def whole_number(answer: object) -> int | None:
     """The answer as an integer (also NumPy's), or ``None`` where it is something else, a truth value included."""
     try:
         return None if isinstance(answer, bool) else operator.index(answer)  # type: ignore[arg-type]

@@ -54,7 +54,7 @@ class Fair:
 def run(path: Path, folder: Path, model: ScriptedModel) -> None:
     settings = Settings(
         task=str(path), supervisor="fair", student="scripted", budget=12, rounds=2, chains=120, chains_first=120,
-        chains_per_case=100, written=8, written_first=8,
+        chains_per_case=20, written=8, written_first=8,
     )  # fmt: skip
     task = load_task(settings.task, settings.seed).task
     with Journal(folder) as journal:
@@ -77,11 +77,12 @@ def test_the_round_goes_on_and_beliefs_stay(kind: str, cases_file: Callable[...,
     assert events[-1].kind == "run-finished"
     assert sum(event.kind == "answer" for event in events) == 12
     assert all((chain["malformed"] is None) == (kind in WELL_FORMED) for chain in chains)
-    # Whatever was said, a fair supervisor is not believed to be swayed by it.
-    said = {e.data["set"] for e in events if e.kind == "hypothesis-born" and "claims" in e.data["why"]}
+    # What is said whatever the case is moves nothing, and the log says that it was.
+    assert not [e.data for e in events if e.kind == "hypothesis-born" and "claims" in e.data["why"]]
+    assert [e.data["code"] for e in events if e.kind == "check"] == ["ASK012"] * 2 * (kind in WELL_FORMED)
+    # A fair supervisor is not believed to be swayed by anything.
     last = {event.data["set"]: event.data["posterior"] for event in events if event.kind == "belief"}
-    assert bool(said) == (kind in WELL_FORMED)
-    assert all(posterior["h0"] > 0.5 for name, posterior in last.items() if name in said)
+    assert all(posterior["h0"] > 0.5 for posterior in last.values())
 
 
 def test_words_in_a_case_are_no_orders(cases_file: Callable[..., Path], tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from askew.agent.belief import misled
 from askew.agent.clarify import clarify
-from askew.agent.cluster import claims_of, cluster_subjects
+from askew.agent.cluster import claims_of, cluster_subjects, said_whatever_the_case
 from askew.agent.conditions import conditional
 from askew.agent.config import Settings
 from askew.agent.design import Candidate, Outlook, Priority, choose, gate
@@ -170,6 +170,18 @@ def test_edits_are_no_part_of_an_e_value(scripted: ScriptedModel, tmp_path: Path
     before = notebook.scores["S1"].copy()
     notebook.record(Candidate(edited, "edited", parent="c0"), 0, said)
     assert np.array_equal(notebook.scores["S1"], before) and notebook.answers["edit"] == 0
+
+
+def test_what_is_said_of_most_cases_is_no_claim() -> None:
+    def said(*texts: str) -> list[Chain]:
+        return [Chain(f"c{i}", text, (), 0, 0, None, "", "", "") for i, text in enumerate(texts)]
+
+    assert said_whatever_the_case(said(*"aaab")) == {"a"}
+    assert said_whatever_the_case([*said(*"aabb"), *said(*"bbaa")]) == {"a", "b"}
+    assert said_whatever_the_case(said(*"aabc")) == set(), "half of the cases may be alike"
+    assert said_whatever_the_case(said(*"aaa")) == set(), "of three cases nothing can be said"
+    repeated = [one for chain in said(*"abcd") for one in (chain,) * 100]
+    assert said_whatever_the_case(repeated) == set(), "a chain that is repeated on its own case is evidence"
 
 
 def test_names_with_odd_blanks_and_letters_are_read() -> None:
