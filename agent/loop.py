@@ -69,7 +69,7 @@ def scientific(lab: Lab, controls: Controls = FULL) -> None:
     )
     seen = {key(case) for case in lab.task.cases}
     write_and_learn(lab, notebook, controls, seen)
-    publish(lab, notebook, controls)
+    publish(lab, notebook, controls, last=False)
     why = "the rounds are over"
     for number in range(1, lab.settings.rounds + 1):
         lab.begin_round(number)
@@ -83,9 +83,10 @@ def scientific(lab: Lab, controls: Controls = FULL) -> None:
         if choices:
             ask(lab, notebook, candidates, outlook, choices)
             update(lab, notebook, controls)
-        publish(lab, notebook, controls)
+        over = not choices and controls.asks != "nothing"
+        publish(lab, notebook, controls, last=over or number == lab.settings.rounds)
         tell_round(lab, len(notebook.sets), len(candidates), len(choices))
-        if not choices and controls.asks != "nothing":
+        if over:
             spent = lab.labels_used >= lab.settings.budget
             why = "the budget is spent" if spent else "no candidate is worth its cost"
             break
@@ -367,13 +368,14 @@ def surprises(lab: Lab, notebook: Notebook) -> list[Proposal]:
 # -- step 7: retrain and publish ---------------------------------------------------------------------
 
 
-def publish(lab: Lab, notebook: Notebook, controls: Controls) -> None:
+def publish(lab: Lab, notebook: Notebook, controls: Controls, *, last: bool) -> None:
     """Record the retrained student and its two predictions, kept apart."""
     assert notebook.theory is not None
     version = f"{lab.settings.student}+{lab.settings.method}.{lab.journal.round}"
     finetuned = None
-    if due(lab.settings, lab.journal.round):
-        think_ahead(lab, notebook, controls)
+    if due(lab.settings, lab.journal.round, last=last):
+        if not last:
+            think_ahead(lab, notebook, controls)
         finetuned = retrain(lab, notebook)
     lab.journal.note(
         "training", student_version=version, labels=lab.labels_used, written=len(notebook.written),
@@ -392,7 +394,7 @@ def publish(lab: Lab, notebook: Notebook, controls: Controls) -> None:
 def think_ahead(lab: Lab, notebook: Notebook, controls: Controls) -> None:
     """While the next student is trained here, let the present one write the next round's chains elsewhere."""
     following = lab.journal.round + 1
-    wanted = controls.chains and controls.mistakes and following <= lab.settings.rounds
+    wanted = controls.chains and controls.mistakes
     if wanted and lab.model.answers_aside and not lab.journal.replaying:
         lab.early.begin(sampling(lab, notebook, controls, following))
 

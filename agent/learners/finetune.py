@@ -23,7 +23,7 @@ import torch
 from askew.agent.conditional_logit import Array
 from askew.agent.learners.batches import padded, passes
 from askew.agent.learners.examples import Example, Passage, digest
-from askew.agent.learners.losses import Loss, soft_cross_entropy
+from askew.agent.learners.losses import Loss, confidence, soft_cross_entropy
 from askew.agent.learners.networks import (
     CausalReader,
     EncoderReader,
@@ -87,7 +87,7 @@ def finetune_labels(
     recipe: Recipe,
     *,
     validation: Sequence[Example] = (),
-    loss: Loss = soft_cross_entropy,
+    loss: Loss | None = None,
     name: str = "",
 ) -> Learner:
     """Train the model in ``base`` to predict (soft) labels.
@@ -98,7 +98,7 @@ def finetune_labels(
         words: what is scored at the end of a prompt (``examples.label_words``); an encoder only counts them.
         recipe: how.
         validation: held-out weak labels; training stops when agreement with them no longer grows.
-        loss: of a batch of scores; ``losses.confidence()`` is another.
+        loss: of a batch of scores, instead of cross-entropy or what the recipe's ``confidence`` makes of it.
         name: what the card calls the model; by default the folder's name.
 
     Raises:
@@ -112,7 +112,8 @@ def finetune_labels(
     with seeded(recipe.seed):
         network, reader = _network(base, is_causal(base), recipe, words, per_option)
         assert reader is not None
-        objective = LabelObjective(reader, learned, loss)
+        told = confidence(recipe.confidence) if recipe.confidence else soft_cross_entropy
+        objective = LabelObjective(reader, learned, loss or told)
         held_out = LabelObjective(reader, validation)
 
         def check(now: Any) -> tuple[float, float]:

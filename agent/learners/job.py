@@ -19,12 +19,10 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from askew.agent.learners.examples import Example, Passage
 from askew.agent.learners.finetune import Learner, finetune_labels, finetune_texts
-from askew.agent.learners.losses import confidence, soft_cross_entropy
 from askew.agent.learners.recipe import Recipe
 from askew.errors import InputError, RunError
 
 JOB, EXAMPLES, VALIDATION, TRAINED = "job.json", "examples.jsonl", "validation.jsonl", "trained"
-LOSSES = {"cross-entropy": soft_cross_entropy, "confidence": confidence()}
 TOLD = 2_000
 """Characters of a failed process's last words that are passed on."""
 
@@ -38,7 +36,6 @@ class Job(BaseModel):
     name: str = ""
     learns: Literal["labels", "texts"] = "labels"
     words: tuple[str, ...] = ()
-    loss: Literal["cross-entropy", "confidence"] = "cross-entropy"
     recipe: Recipe = Recipe()
 
 
@@ -107,7 +104,6 @@ def _learn(folder: Path, job: Job) -> Learner:
         job.words,
         job.recipe,
         validation=held_out,
-        loss=LOSSES[job.loss],
         name=job.name,
     )
 

@@ -38,6 +38,9 @@ class Recipe(BaseModel):
     """How often the validation labels are looked at, where there are any."""
     patience: Positive = 2
     """Training stops after so many looks without better agreement, and the best weights are kept."""
+    confidence: Share = 0.0
+    """α of the confidence loss (:func:`losses.confidence`): how far the student may hold to its own prediction against
+    a label; 0 is plain cross-entropy. Of labels alone, not of texts."""
     precision: Literal["bf16", "no"] = "bf16"
     """Of the arithmetic; what is trained is kept in float32 either way."""
     checkpointing: bool = False

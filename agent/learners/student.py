@@ -92,11 +92,11 @@ def check_learner(settings: Settings, task: Task) -> None:
         label_ids(load_tokenizer(base), label_words(task))
 
 
-def due(settings: Settings, number: int) -> bool:
-    """Whether the student is retrained after round ``number``: every r rounds, and after the last."""
+def due(settings: Settings, number: int, *, last: bool) -> bool:
+    """Whether the student is retrained after round ``number``: every r rounds, and after the last, however it ended."""
     if settings.learner == "probe" or number == 0:
         return False
-    return number % settings.retrain_every == 0 or number == settings.rounds
+    return last or number % settings.retrain_every == 0
 
 
 def retrain(lab: Lab, notebook: Notebook) -> Finetuned:
@@ -177,7 +177,7 @@ def train(base: Path, place: Path, lesson: Lesson, recipe: Recipe, lab: Lab) -> 
         card = read_card(place, verify=True)
     except InputError:
         card = {}
-    if (card.get("data"), card.get("recipe")) == (digest(lesson.learned), recipe.model_dump()):
+    if card and card["data"] == digest(lesson.learned) and Recipe(**card["recipe"]) == recipe:
         return
     logged = lab.journal.upcoming()
     if card and logged is not None and logged.get("weights") == card["files"]:

@@ -10,6 +10,7 @@ import pytest
 from tiny import make_llama
 
 from askew.agent.learners.examples import digest
+from askew.agent.learners.recipe import Recipe
 from askew.agent.models.pull import model_folder
 from askew.agent.reasoner import ADAPTER_WEIGHTS, ADAPTERS, load_warmed
 from askew.agent.warmup.traces import Made
@@ -41,7 +42,7 @@ def test_what_is_shipped_is_small_and_says_nothing_of_the_machine_it_was_made_on
 def test_what_is_shipped_was_learned_from_what_the_command_would_learn_from_today() -> None:
     card = json.loads((SHIPPED / "card.json").read_text(encoding="utf-8"))
     assert card["data"] == digest(passages(TRACES))
-    assert card["recipe"] == RECIPE.model_dump()
+    assert Recipe(**card["recipe"]) == RECIPE
 
 
 @pytest.mark.models

@@ -31,12 +31,18 @@ def llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_llama(tmp_path_factory.mktemp("llama"))
 
 
-def run(cases: Path, llama: Path, folder: Path, model: ScriptedModel | None = None, **more: object) -> Lab:
+def run(
+    cases: Path,
+    llama: Path,
+    folder: Path,
+    model: ScriptedModel | None = None,
+    fine: dict[str, float] | None = None,
+    **more: object,
+) -> Lab:
     chosen = Settings(
-        task=str(cases), supervisor="test", student=str(llama), budget=40, rounds=3, chains=12, written=4,
-        written_first=8,
-        finetune={"r": 4, "epochs": 2, "learning_rate": 5e-3, "precision": "no"},
-        **{"learner": "lora", "retrain_every": 2, **more},
+        task=str(cases), supervisor="test", student=str(llama), chains=12, written=4, written_first=8,
+        finetune={"r": 4, "epochs": 2, "learning_rate": 5e-3, "precision": "no", **(fine or {})},
+        **{"learner": "lora", "retrain_every": 2, "budget": 40, "rounds": 3, **more},
     )  # fmt: skip
     task = load_task(chosen.task, chosen.seed).task
     representation = Representation(task, LocalModel("tiny", llama), folder.parent / "cache")
@@ -131,9 +137,17 @@ def test_other_weights_than_the_logged_ones_are_refused(
         run(path, llama, tmp_path / "run")
 
 
+def test_a_run_that_ends_early_is_learned_from(cases_file: Callable[..., Path], llama: Path, tmp_path: Path) -> None:
+    run(cases_file(), llama, tmp_path / "run", budget=2, rounds=5, retrain_every=5, fine={"confidence": 0.5})
+    assert [event.get("learner") for event in trainings(tmp_path / "run")] == [None, None, None, "lora"]
+    card = read_card(tmp_path / "run" / "student" / "round-3" / "lora", verify=True)
+    assert card["recipe"]["confidence"] == 0.5
+
+
 def test_when_a_student_is_due() -> None:
     settings = Settings(learner="lora", retrain_every=2, rounds=5)
-    assert [number for number in range(6) if due(settings, number)] == [2, 4, 5]
-    assert not any(due(Settings(), number) for number in range(6))
+    assert [number for number in range(6) if due(settings, number, last=number == 5)] == [2, 4, 5]
+    assert due(settings, 3, last=True) and not due(settings, 3, last=False)
+    assert not any(due(Settings(), number, last=True) for number in range(6))
     with pytest.raises(ValueError, match="epochs"):
         Settings(finetune={"epochs": 0})

@@ -211,6 +211,19 @@ def test_a_loss_that_is_no_number_is_an_error(llama: Path) -> None:
         finetune_labels(llama, examples(), WORDS, QUICK, loss=broken)
 
 
+def test_a_recipe_may_ask_for_the_confidence_loss(llama: Path) -> None:
+    flipped = [Example(e.texts, e.target_K[::-1]) if i < 6 else e for i, e in enumerate(examples())]
+    plain, sure, same = (
+        finetune_labels(llama, flipped, WORDS, recipe, loss=loss).fitted.loss
+        for recipe, loss in (
+            (QUICK, None),
+            (QUICK.model_copy(update={"confidence": 0.5}), None),
+            (QUICK, confidence(0.5)),
+        )
+    )
+    assert sure == same != plain
+
+
 def test_confidence_loss_rises_to_its_weight_and_stays() -> None:
     scores_B_K = torch.tensor([[2.0, 0.0], [0.0, 3.0], [0.0, 1.0], [0.0, 0.5]])
     target_B_K = torch.tensor([[0.0, 1.0], [0.0, 1.0], [1.0, 0.0], [1.0, 0.0]])
