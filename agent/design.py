@@ -38,7 +38,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Priority:
-    """What resolving a set would be worth, per unweighted case of the pool."""
+    """What resolving a set would be worth, in cases of the pool, each weighed by how much it matters."""
 
     set_id: str
     flips: float
@@ -59,6 +59,8 @@ class Outlook:
     q_by_set: dict[str, Array]
     r_M_C_K: Array
     """What each draw holds to be the truth of the candidates."""
+    weight_T: Array
+    """How much each target case matters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +74,21 @@ class Choice:
 
 
 def prioritise(
-    sets: Sequence[HypothesisSet], beliefs: dict[str, SetBelief], r_by_set: dict[str, Array], outlook: Outlook
+    sets: Sequence[HypothesisSet],
+    beliefs: dict[str, SetBelief],
+    r_by_set: dict[str, Array],
+    outlook: Outlook,
+    weight_N: Array,
 ) -> list[Priority]:
-    """The sets by expected value of perfect information, discounted when no candidate could resolve them."""
+    """The sets by expected value of perfect information, discounted when no candidate could resolve them.
+
+    ``r_by_set`` is r_H_N_K of the pool, ``weight_N`` how much each of its cases matters; only ratios count.
+    """
+    u_N = weight_N / weight_N.mean()
     ranked = []
     for hypothesis_set in sets:
         belief = beliefs[hypothesis_set.id]
         r_H_N_K = r_by_set[hypothesis_set.id]
-        u_N = np.ones(r_H_N_K.shape[1])
         best = float(infogain.eig(belief.p_H, outlook.q_by_set[hypothesis_set.id]).max(initial=0.0))
         uncertainty = float(infogain.entropy(belief.p_H))
         resolvable = best > 0.01
@@ -106,7 +115,7 @@ def choose(
     """The round's batch: shares for the leading sets, then joint information about the truth."""
     m = len(outlook.q_M_C_K)
     p_M = np.full(m, 1.0 / m)
-    epig_C = infogain.epig(p_M, outlook.q_M_C_K, outlook.r_M_T_K)
+    epig_C = infogain.epig(p_M, outlook.q_M_C_K, outlook.r_M_T_K, outlook.weight_T)
     edited_C = np.array([candidate.source == "edited" for candidate in candidates])
     allowed_C = gate(outlook.reliability_C, edited_C, a_min, size)
     eig_by_set = {s: infogain.eig(beliefs[s].p_H, q) for s, q in outlook.q_by_set.items()}

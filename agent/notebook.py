@@ -325,6 +325,7 @@ class Notebook:
             r_M_C_K=truth_draws(seen_C, self._better(cases)),
             r_M_T_K=truth_draws(seen_T, self._better(targets)),
             q_by_set={set_id: q_H_C_K for set_id, (q_H_C_K, _) in self.set_predictions(cases).items()},
+            weight_T=np.array(self.representation.task.weights_of(targets)),
         )
 
 

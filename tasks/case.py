@@ -87,6 +87,8 @@ class Task:
     """Whether how something is said may be what makes it right (a taste, say): then no edit keeps the truth."""
     balanced: bool = True
     """Whether each class is right about equally often, as in every built-in task: the student is then held to it."""
+    weights: Mapping[str, float] = field(default_factory=dict)
+    """How much it matters that a case's label is right, by case id, where that isn't 1."""
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
     validator: Validator = no_objection
     fingerprint: str = ""
@@ -102,6 +104,10 @@ class Task:
     def split(self, split: Split) -> tuple[Case, ...]:
         """The cases of one split, in the task's order."""
         return self._by_split[split]
+
+    def weights_of(self, cases: Sequence[Case]) -> list[float]:
+        """How much each case matters."""
+        return [self.weights.get(case.id, 1.0) for case in cases]
 
     @property
     def n_options(self) -> int:

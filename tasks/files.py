@@ -5,7 +5,8 @@ One object a line (or one row), for example::
     {"id": "7", "text": "Effective but too tepid biopic", "options": ["negative", "positive"],
      "gold": 0, "split": "pool", "weak": {"ann": 1, "bob": null}}
 
-``text`` and ``options`` are required, ``gold``, ``split`` and ``weak`` (recorded labels) optional; other keys
+``text`` and ``options`` are required, ``gold``, ``split``, ``weak`` (recorded labels) and ``weight`` (how much it
+matters that the label is right; by default 1) optional; other keys
 are ignored. Rows without any ``id`` are called row-1, row-2, …. In CSV, ``options`` and ``weak`` are JSON, or
 there is a column ``weak.NAME`` for each rater.
 
@@ -53,6 +54,7 @@ class Row(BaseModel):
     chosen: NonEmpty | None = None
     rejected: NonEmpty | None = None
     answers: Annotated[list[NonEmpty], Field(min_length=2)] | None = None
+    weight: Annotated[float, Field(gt=0.0, allow_inf_nan=False)] = 1.0
 
     @model_validator(mode="before")
     @classmethod
@@ -167,6 +169,7 @@ def build_task(
         cases=cases,
         options_vary=options_vary,
         recorded=recorded,
+        weights={str(row.id): row.weight for _, row in rows if row.weight != 1.0},
         fingerprint=fingerprint(cases),
     )
     if left_out:

@@ -17,7 +17,7 @@ from askew.agent.clarify import clarify
 from askew.agent.cluster import claims_of, cluster_subjects, said_whatever_the_case
 from askew.agent.conditions import conditional
 from askew.agent.config import Settings
-from askew.agent.design import Candidate, Outlook, Priority, choose, gate
+from askew.agent.design import Candidate, Outlook, Priority, choose, gate, prioritise
 from askew.agent.ground import Grounder
 from askew.agent.hypotheses import Grounding
 from askew.agent.hypothesise import Chain, Step, option_names, read_chain
@@ -152,6 +152,7 @@ def test_most_labels_of_a_small_round_decide_between_hypotheses(size: int) -> No
         truth_C_K=np.full((60, 2), 0.5), weak_C_K=np.full((60, 2), 0.5), reliability_C=np.full(60, 0.9),
         q_M_C_K=rng.dirichlet([1.0, 1.0], size=(8, 60)), r_M_T_K=rng.dirichlet([1.0, 1.0], size=(8, 30)),
         q_by_set=dict.fromkeys(names, q_H_C_K), r_M_C_K=rng.dirichlet([1.0, 1.0], size=(8, 60)),
+        weight_T=np.ones(30),
     )  # fmt: skip
     beliefs = {name: SimpleNamespace(p_H=np.array([0.5, 0.5])) for name in names}
     priorities = [Priority(name, 1.0, 0.1, True, "") for name in names]
@@ -182,6 +183,35 @@ def test_what_is_said_of_most_cases_is_no_claim() -> None:
     assert said_whatever_the_case(said(*"aaa")) == set(), "of three cases nothing can be said"
     repeated = [one for chain in said(*"abcd") for one in (chain,) * 100]
     assert said_whatever_the_case(repeated) == set(), "a chain that is repeated on its own case is evidence"
+
+
+def test_what_matters_more_to_the_user_comes_first(cases_file: Callable[..., Path]) -> None:
+    # Two sets: resolving the first would change the labels of the first half of the pool, the second of the other half.
+    p_H = np.array([0.5, 0.5])
+    sure_N_K, unsure_N_K = np.tile([0.1, 0.9], (20, 1)), np.tile([0.9, 0.1], (20, 1))
+    first_N = (np.arange(20) < 10)[:, None]
+    r_by_set = {
+        name: np.stack([sure_N_K, np.where(touched_N, unsure_N_K, sure_N_K)])
+        for name, touched_N in (("S1", first_N), ("S2", ~first_N))
+    }
+    sets = [SimpleNamespace(id=name) for name in r_by_set]
+    beliefs = {name: SimpleNamespace(p_H=p_H) for name in r_by_set}
+    outlook = SimpleNamespace(q_by_set={name: r_H_N_K[:, 9:11] for name, r_H_N_K in r_by_set.items()})
+
+    def ranked(weight_N: NDArray[np.float64]) -> list[Priority]:
+        return prioritise(sets, beliefs, r_by_set, outlook, weight_N)  # type: ignore[arg-type]
+
+    weight_N = np.where(first_N[:, 0], 1.0, 3.0)
+    assert [one.set_id for one in ranked(weight_N)] == ["S2", "S1"] == [one.set_id for one in ranked(7 * weight_N)]
+    assert [one.set_id for one in ranked(1.0 / weight_N)] == ["S1", "S2"]
+    assert ranked(weight_N)[0].flips == pytest.approx(3 * ranked(weight_N)[1].flips)
+    rows_ = rows(40)
+    rows_[3]["weight"] = 5
+    task = load_task(str(cases_file(rows_)), 0).task
+    assert dict(task.weights) == {task.cases[3].id: 5.0} and task.weights_of(task.cases[2:5]) == [1.0, 5.0, 1.0]
+    rows_[4]["weight"] = 0
+    with pytest.raises(InputError, match=r"line 5.*weight"):
+        load_task(str(cases_file(rows_)), 0)
 
 
 def test_names_with_odd_blanks_and_letters_are_read() -> None:
