@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from math import log
 
 from askew.agent.hypotheses import NONE_OF_THESE
 from askew.agent.journal import Data
 from askew.agent.reading import SetView
 from askew.agent.runlog import RunLog
+from askew.tasks.text import without_control
 
+RESULTS = "results.json"
 SLIP = 0.05
 """Chance that an answer has nothing to do with a hypothesis: about the mean of what the belief holds of it."""
 
@@ -61,6 +64,27 @@ def moved_by(run: RunLog, experiment: Data) -> Data | None:
     return next((row for row in evidence(shown, together) if row["experiment"]["id"] == experiment["id"]), None)
 
 
+def graded(run: RunLog) -> Data | None:
+    """What the run's results hold of its method; ``None`` where it isn't graded, or the file can't be read.
+
+    ``rounds`` has the labels used, the accuracy on the test cases, and (where the supervisor is among the methods)
+    the share of them that is answered as the supervisor does; ``checks`` is what the comparison noticed.
+    """
+    method = run.view.started.get("method")
+    path = run.folder / RESULTS
+    if path.is_symlink():  # it may lead out of the folder, and a viewer may be asked by others
+        return None
+    try:
+        results = json.loads(path.read_text(encoding="utf-8"))
+        row = results["methods"][method]
+        like = {float(n): float(p) for n, p in row.get("agreement_curve", ())}
+        rounds = [{"labels": n, "accuracy": float(p), "agreement": like.get(float(n))} for n, p in row["curve"]]
+        checks = [{name: without_control(check[name]) for name in ("code", "message")} for check in results["checks"]]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return {"rounds": rounds, "checks": checks}
+
+
 def run_data(run: RunLog) -> Data:
     """A run as JSON."""
     view = run.view
@@ -74,6 +98,7 @@ def run_data(run: RunLog) -> Data:
         "theory": view.theory,
         "theories": view.theories,
         "students": view.students,
+        "graded": graded(run),
         "believed": view.believed,
         "checks": view.checks,
         "experiments": run.experiments(),

@@ -87,8 +87,7 @@ def _valley(name: str, runs: Sequence[GradedRun], weak: Sequence[GradedRun] | No
     fallen = 0
     for run, supervisor in zip(runs, weak, strict=True):
         accuracies = [accuracy for _, accuracy in run.accuracies()]
-        answers_N = supervisor.final.argmax(axis=1)
-        agreements = [float((p_N_K.argmax(axis=1) == answers_N).mean()) for _, p_N_K in run.curve]
+        agreements = [agreement for _, agreement in run.agreements(supervisor)]
         best = accuracies.index(max(accuracies))
         fallen += accuracies[best] - accuracies[-1] > VALLEY and agreements[-1] - agreements[best] > VALLEY
     if 2 * fallen <= len(runs):

@@ -50,8 +50,7 @@ def compare(runs: Sequence[GradedRun]) -> Comparison:
     accuracy_B = resampled_accuracies(scores, [run.clusters for run in next(iter(by_method.values()))])
     gap_ok = _gap_is_real(accuracy_B)
     methods = {
-        name: _method_row(name, members, scores, accuracy_B, gap_ok)
-        | {"agreement": _agreement(members, by_method.get("weak"))}
+        name: _method_row(name, members, scores, accuracy_B, gap_ok) | _agreements(members, by_method.get("weak"))
         for name, members in by_method.items()
     }
     _add_pgr_by_auroc(methods, gap_ok)
@@ -100,6 +99,20 @@ def _mistakes(members: Sequence[GradedRun]) -> list[dict[str, Any]]:
         for statement, ps in found.items()
     ]
     return sorted(rows, key=lambda row: (-row["runs"], -row["posterior"], row["statement"]))
+
+
+def _agreements(members: Sequence[GradedRun], weak: Sequence[GradedRun] | None) -> dict[str, Any]:
+    """How far the student answers as its supervisor does: at the end, by whether it is right, and after each round."""
+    curves = [] if weak is None else [run.agreements(w) for run, w in zip(members, weak, strict=True)]
+    return {"agreement": _agreement(members, weak), "agreement_curve": _mean_curve(curves)}
+
+
+def _mean_curve(curves: Sequence[Sequence[tuple[int, float]]]) -> list[list[float | None]]:
+    """The mean of the runs that got so far, after each round of the first."""
+    return [
+        [labels, _rounded(float(np.mean([curve[i][1] for curve in curves if i < len(curve)])))]
+        for i, (labels, _) in enumerate(curves[0] if curves else ())
+    ]
 
 
 def _agreement(members: Sequence[GradedRun], weak: Sequence[GradedRun] | None) -> dict[str, float | None]:
@@ -186,10 +199,7 @@ def _method_row(
         "ece": _rounded(float(np.mean([calibration_error(run.final, run.gold_N) for run in members]))),
         "brier": _rounded(float(np.mean([brier(run.final, run.gold_N) for run in members]))),
         "area_under_label_curve": _rounded(None if None in areas else float(np.mean([a for a in areas if a]))),
-        "curve": [
-            [labels, _rounded(float(np.mean([curve[i][1] for curve in curves if i < len(curve)])))]
-            for i, (labels, _) in enumerate(curves[0])
-        ],
+        "curve": _mean_curve(curves),
     }
 
 

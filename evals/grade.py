@@ -58,6 +58,11 @@ class GradedRun:
         """(labels used, test accuracy) after each round."""
         return [(labels, float(rightness(p_N_K, self.gold_N).mean())) for labels, p_N_K in self.curve]
 
+    def agreements(self, supervisor: GradedRun) -> list[tuple[int, float]]:
+        """(labels used, share of the test cases answered as the supervisor's run answers them) after each round."""
+        answers_N = supervisor.final.argmax(axis=1)
+        return [(labels, float((p_N_K.argmax(axis=1) == answers_N).mean())) for labels, p_N_K in self.curve]
+
 
 def grade(folder: Path, load: Callable[[str, int], LoadedTask] = load_task) -> GradedRun:
     """Grade the run in ``folder`` from its log alone.

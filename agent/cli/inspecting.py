@@ -157,6 +157,7 @@ def _show_run(run: RunLog) -> None:
     _show_sets(view)
     _show_theory(view)
     _show_students(view)
+    _show_graded(account.graded(run))
     _show_experiments(run.experiments(limit=10, latest=True), "latest experiments")
     for check in view.checks:
         typer.echo(f"{check['code']} {check['message']}")
@@ -214,6 +215,19 @@ def _show_students(view: RunView) -> None:
     if rows:
         columns = ["round", "labels", "written", "confidence", "labels changed", "agrees, weak", "agrees, truth"]
         show_table("students", columns, rows)
+
+
+def _show_graded(graded: Data | None) -> None:
+    """The uncanny valley is seen here: more like the supervisor from round to round, and less often right."""
+    if graded is None:
+        return
+    rows = [
+        [f"{r['labels']:g}", f"{r['accuracy']:.3f}", "" if r["agreement"] is None else f"{r['agreement']:.3f}"]
+        for r in graded["rounds"]
+    ]
+    show_table("graded on the test split", ["labels", "accuracy", "answers as the supervisor does"], rows)
+    for check in graded["checks"]:
+        typer.echo(f"{check['code']} {check['message']}")
 
 
 def _show_experiments(experiments: list[Data], title: str) -> None:

@@ -22,7 +22,7 @@ from askew.agent.runlog import RunLog
 from askew.agent.web import exports
 from askew.agent.web.guard import REPORT_POLICY, Guard
 from askew.agent.web.pages import PAGE, choice, number, paged, templates
-from askew.agent.web.store import REPORT, RESULTS, Glance, Store
+from askew.agent.web.store import REPORT, Glance, Store
 from askew.errors import AskewError
 
 HERE = Path(__file__).parent
@@ -295,7 +295,7 @@ class Viewer:
 
     def _run_page(self, template: str, slug: str, run: RunLog, **values: Any) -> Response:
         live = None if run.view.finished else f"/run/{slug}/status.json"
-        compared = self._store.text(slug, RESULTS) is not None
+        compared = self._store.text(slug, account.RESULTS) is not None
         return self._page(template, slug=slug, run=run, live=live, seen=run.lines, compared=compared, **values)
 
     def _page(self, template: str, status: int = 200, **values: Any) -> Response:

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from askew.agent.account import RESULTS
 from askew.agent.config import CONFIG
 from askew.agent.journal import EVENTS, TIMINGS, Data
 from askew.agent.runlog import RunLog
 
-RESULTS = "results.json"
 REPORT = "report.html"
 TAIL = 400_000
 """Bytes at a log's end in which the list of runs looks for how far it has come."""

@@ -98,6 +98,10 @@ def test_every_method_runs_spends_no_more_than_its_budget_and_is_comparable(sett
     assert len(asking) == 19
     assert all(comparison["methods"][name]["queries"] == settings.budget for name in asking)
     assert comparison["methods"]["passive-naive"]["agreement"]["weak_right"] is not None
+    assert [n for n, _ in comparison["methods"]["passive-naive"]["agreement_curve"]] == [
+        n for n, _ in comparison["methods"]["passive-naive"]["curve"]
+    ]
+    assert {share for _, share in comparison["methods"]["weak"]["agreement_curve"]} == {1.0}
     assert comparison["labels_to_passive"]["passive-naive"] is not None
 
 

@@ -107,6 +107,24 @@ def test_the_terminal_tells_the_same(run: Path, capsys: pytest.CaptureFixture[st
     assert "1 found" in told(capsys, str(run), "--search", "flatters")
 
 
+def test_a_graded_run_shows_where_the_student_nears_the_supervisor_and_leaves_the_truth(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (run / "results.json").unlink()
+    assert "graded" not in told(capsys, str(run))
+    method = json.loads((run / EVENTS).read_text(encoding="utf-8").splitlines()[0])["data"]["method"]
+    row = {"curve": [[0, 0.8], [2, 0.7]], "agreement_curve": [[0, 0.6], [2, 0.9]]}
+    checks = [{"code": "ASK010", "message": f"{method}: nearer{EVIL}\x1b[2J"}]
+    (run / "results.json").write_text(json.dumps({"methods": {method: row}, "checks": checks}), encoding="utf-8")
+    shown = told(capsys, str(run))
+    assert re.search(r"2\s+0\.700\s+0\.900", shown) and "ASK010" in shown and "\x1b" not in shown
+    graded = json.loads(told(capsys, str(run), "--json"))["graded"]
+    assert graded["rounds"][1] == {"labels": 2, "accuracy": 0.7, "agreement": 0.9}
+    for unusable in ("[]", "{", '{"methods": {}}', json.dumps({"methods": {method: {"curve": [["a", None]]}}})):
+        (run / "results.json").write_text(unusable, encoding="utf-8")
+        assert "graded" not in told(capsys, str(run))
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [((), "students"), (("--set", "S1"), "evidence"), (("--case", CASE["id"]), "chains"),
