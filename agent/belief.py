@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax
+from scipy.special import logsumexp, softmax
 
 from askew.agent.conditional_logit import Array
 from askew.agent.hypotheses import NONE_OF_THESE, HypothesisSet, Kind
@@ -118,7 +118,8 @@ def believe(
         score_H: Σ log q_h(w) of predictions made *before* each answer since the set was born, edits left out: one
             truth is behind a case and its edits, so given the one the other is no news. Ratios of the exponentials
             are e-processes: valid whenever one stops (Ramdas et al. 2023, "Game-theoretic statistics and safe
-            anytime-valid inference").
+            anytime-valid inference"). Which hypothesis leads is seen from the answers, so "none of these" is held
+            against all others, mixed by their priors; and where it leads itself, the likeliest other against it.
         q_H_L_K: what each hypothesis makes of the L cases answered so far.
         weak_L: the answers.
     """
@@ -131,10 +132,21 @@ def believe(
         set_id=hypothesis_set.id,
         names=(*(h.id for h in hypothesis_set.hypotheses), NONE_OF_THESE),
         p_H=p_H,
-        log_e=float(score_H[leader] - score_H[rival]),
+        log_e=evidence_against_none(hypothesis_set, score_H) if leader < len(p_H) - 1 else evidence_for_none(score_H),
         answers_for=int((lead_L > 0.05).sum()),
         answers_against=int((lead_L < -0.05).sum()),
     )
+
+
+def evidence_against_none(hypothesis_set: HypothesisSet, score_H: Array) -> float:
+    """log e of "none of these" against the mixture of the hypotheses: at most 1 is expected of e where none is true."""
+    prior_H = np.array([hypothesis.prior for hypothesis in hypothesis_set.hypotheses])
+    return float(logsumexp(score_H[:-1], b=prior_H / prior_H.sum()) - score_H[-1])
+
+
+def evidence_for_none(score_H: Array) -> float:
+    """log e of every hypothesis against "none of these": the least of them."""
+    return float(score_H[-1] - score_H[:-1].max())
 
 
 def priors(support: Sequence[float], matters: float) -> list[float]:

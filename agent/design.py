@@ -71,6 +71,8 @@ class Choice:
     set_id: str | None
     eig: float
     epig: float
+    flips: float | None = None
+    """Predicted labels of the pool that would change if the set were resolved."""
 
 
 def prioritise(
@@ -133,7 +135,9 @@ def choose(
         )
         for index in batch.indices:
             free_C[index] = False
-            chosen.append(Choice(index, priority.set_id, float(eig_C[index]), float(epig_C[index])))
+            chosen.append(
+                Choice(index, priority.set_id, float(eig_C[index]), float(epig_C[index]), round(priority.flips, 3))
+            )
     score_C = epig_C * outlook.reliability_C * free_C * ~edited_C
     batch = infogain.joint_batch(p_M, outlook.q_M_C_K, size - len(chosen), score_C, rng)
     for index in batch.indices:

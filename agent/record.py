@@ -56,6 +56,7 @@ def experiment_data(lab: Lab, notebook: Notebook, candidate: Candidate, outlook:
         "parent": candidate.parent,
         "eig": round(choice.eig, 6),
         "epig": round(choice.epig, 6),
+        "flips": choice.flips,
         "reliability": round(float(outlook.reliability_C[c]), 6),
         "predicts": predicts,
         "predicted_weak": weak,
