@@ -139,13 +139,13 @@ def believe(
 
 
 def evidence_against_none(hypothesis_set: HypothesisSet, score_H: Array) -> float:
-    """log e of "none of these" against the mixture of the hypotheses: at most 1 is expected of e where none is true."""
+    """Log e of "none of these" against the mixture of the hypotheses: at most 1 is expected of e where none is true."""
     prior_H = np.array([hypothesis.prior for hypothesis in hypothesis_set.hypotheses])
     return float(logsumexp(score_H[:-1], b=prior_H / prior_H.sum()) - score_H[-1])
 
 
 def evidence_for_none(score_H: Array) -> float:
-    """log e of every hypothesis against "none of these": the least of them."""
+    """Log e of every hypothesis against "none of these": the least of them."""
     return float(score_H[-1] - score_H[:-1].max())
 
 
