@@ -20,6 +20,8 @@ CLARIFIED: tuple[Kind | None, ...] = (Kind.BETTER, Kind.LIKED, None)
 """What each answer to a clarifying question says: it matters for the truth, it is only liked, it does neither."""
 KNOWS_ITSELF = 0.8
 """How often a person is right about what sways people: more often than not, and far from always."""
+SPEAKS = 0.05
+"""Log-likelihood ratio from which an answer speaks for a hypothesis or against it."""
 _SAID_AS: Mapping[Kind | None, Kind] = {Kind.MISLED: Kind.LIKED}
 """People who say that something only sways people mean both that it is liked and that it misleads."""
 
@@ -32,9 +34,11 @@ class SetBelief:
     names: tuple[str, ...]
     p_H: Array
     log_e: float
-    """Log e-value of the leading hypothesis against "none of these" (of which the runner-up is the rival)."""
+    """Log e-value for what leads: the hypotheses against "none of these", or that against each of them."""
     answers_for: int
     answers_against: int
+    decided_by: int | None
+    """Which answer speaks most for what leads; ``None`` where none does."""
 
     def probability(self, kind: Kind, hypothesis_set: HypothesisSet) -> float:
         """How probable it is that the subject matters in the sense of ``kind``."""
@@ -133,8 +137,9 @@ def believe(
         names=(*(h.id for h in hypothesis_set.hypotheses), NONE_OF_THESE),
         p_H=p_H,
         log_e=evidence_against_none(hypothesis_set, score_H) if leader < len(p_H) - 1 else evidence_for_none(score_H),
-        answers_for=int((lead_L > 0.05).sum()),
-        answers_against=int((lead_L < -0.05).sum()),
+        answers_for=int((lead_L > SPEAKS).sum()),
+        answers_against=int((lead_L < -SPEAKS).sum()),
+        decided_by=int(lead_L.argmax()) if lead_L.max(initial=0.0) > SPEAKS else None,
     )
 
 

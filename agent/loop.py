@@ -231,11 +231,13 @@ def make_room(lab: Lab, notebook: Notebook) -> bool:
     if not known:
         return False
     least = max(known, key=lambda s: notebook.beliefs[s.id].none)
-    none = notebook.beliefs[least.id].none
-    if none < 0.5:
+    belief = notebook.beliefs[least.id]
+    if belief.none < 0.5:
         return False
+    case = None if belief.decided_by is None else notebook.answered()[belief.decided_by].id
     notebook.forget(least)
-    lab.journal.note("hypothesis-killed", set=least.id, id=least.id, why=f"p(none of these) = {none:.2f}")
+    why = f"p(none of these) = {belief.none:.2f}"
+    lab.journal.note("hypothesis-killed", set=least.id, id=least.id, why=why, case=case)
     return True
 
 

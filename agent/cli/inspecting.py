@@ -251,7 +251,8 @@ def _show_set(run: RunLog, s: SetView) -> None:
         words = printable(asked["words"] or "")
         typer.echo(f"round {asked['round']}: asked in words, {asked['question']} {choice}. {words}")
     if s.killed:
-        typer.echo(f"round {s.killed['round']}: killed, {s.killed['why']}")
+        by = f", most by the answer to {s.killed['case']}" if s.killed.get("case") else ""
+        typer.echo(f"round {s.killed['round']}: killed, {s.killed['why']}{by}")
     rows = []
     for name, prior in s.priors.items():
         path = " → ".join(f"{b['posterior'].get(name, 0):.2f}" for b in s.history)

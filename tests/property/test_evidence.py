@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from askew.agent.belief import evidence_against_none, evidence_for_none
+from askew.agent.belief import believe, evidence_against_none, evidence_for_none
 
 
 @settings(max_examples=60, deadline=None)
@@ -26,3 +26,17 @@ def test_e_is_expected_to_be_one_at_most_where_its_hypothesis_is_true(seed: int,
         expected_for_H += p_H[:-1] * np.exp(evidence_for_none(np.log(p_H)))
     assert np.isclose(expected_against, 1.0)
     assert (expected_for_H <= 1.0 + 1e-9).all()
+
+
+def test_the_answer_that_decided_is_named() -> None:
+    some_set = SimpleNamespace(id="S1", hypotheses=[SimpleNamespace(id="S1.1", prior=0.1)])
+    liked_L_K, plain_L_K = np.tile([0.1, 0.9], (3, 1)), np.tile([0.5, 0.5], (3, 1))
+    q_H_L_K = np.stack([liked_L_K, plain_L_K])
+
+    def decided(p_liked: float, weak: list[int]) -> int | None:
+        p_H = np.array([p_liked, 1.0 - p_liked])
+        return believe(some_set, p_H, np.zeros(2), q_H_L_K, np.array(weak)).decided_by  # type: ignore[arg-type]
+
+    assert decided(0.9, [0, 1, 0]) == 1, "the answer that the leader expected"
+    assert decided(0.1, [1, 1, 0]) == 2, "the answer that speaks against it, where none of these leads"
+    assert decided(0.9, [0, 0, 0]) is None
