@@ -49,7 +49,7 @@ def clarify(lab: Lab, notebook: Notebook) -> None:
                 f"the supervisor answered {choice!r} to a question: expected 0 to {len(CLARIFIED) - 1}, or None."
             )
         return {
-            "set": asked.id, "question": question, "options": options, "answer": number, "words": str(words),
+            "set": asked.id, "question": question, "options": options, "answer": number, "words": str(words or ""),
             "labels_used": lab.labels_used + 1,
         }  # fmt: skip
 

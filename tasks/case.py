@@ -88,7 +88,7 @@ class Task:
     balanced: bool = True
     """Whether each class is right about equally often, as in every built-in task: the student is then held to it."""
     weights: Mapping[str, float] = field(default_factory=dict)
-    """How much it matters that a case's label is right, by case id, where that isn't 1."""
+    """How much it matters that a case's label is right, by case id; 1 where nothing is said."""
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
     validator: Validator = no_objection
     fingerprint: str = ""

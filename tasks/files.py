@@ -54,7 +54,7 @@ class Row(BaseModel):
     chosen: NonEmpty | None = None
     rejected: NonEmpty | None = None
     answers: Annotated[list[NonEmpty], Field(min_length=2)] | None = None
-    weight: Annotated[float, Field(gt=0.0, allow_inf_nan=False)] = 1.0
+    weight: Annotated[float, Field(gt=0.0, allow_inf_nan=False)] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -169,7 +169,7 @@ def build_task(
         cases=cases,
         options_vary=options_vary,
         recorded=recorded,
-        weights={str(row.id): row.weight for _, row in rows if row.weight != 1.0},
+        weights={str(row.id): row.weight for _, row in rows if row.weight is not None},
         fingerprint=fingerprint(cases),
     )
     if left_out:

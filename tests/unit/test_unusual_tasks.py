@@ -206,7 +206,7 @@ def test_what_matters_more_to_the_user_comes_first(cases_file: Callable[..., Pat
     assert [one.set_id for one in ranked(1.0 / weight_N)] == ["S1", "S2"]
     assert ranked(weight_N)[0].flips == pytest.approx(3 * ranked(weight_N)[1].flips)
     rows_ = rows(40)
-    rows_[3]["weight"] = 5
+    rows_[2]["weight"], rows_[3]["weight"] = None, 5
     task = load_task(str(cases_file(rows_)), 0).task
     assert dict(task.weights) == {task.cases[3].id: 5.0} and task.weights_of(task.cases[2:5]) == [1.0, 5.0, 1.0]
     rows_[4]["weight"] = 0
