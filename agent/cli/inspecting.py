@@ -157,9 +157,11 @@ def _show_run(run: RunLog) -> None:
     _show_sets(view)
     _show_theory(view)
     _show_students(view)
-    _show_graded(account.graded(run))
+    graded = account.graded(run)
+    if graded is not None:
+        _show_graded(graded)
     _show_experiments(run.experiments(limit=10, latest=True), "latest experiments")
-    for check in view.checks:
+    for check in [*view.checks, *(graded["checks"] if graded else ())]:
         typer.echo(f"{check['code']} {check['message']}")
     typer.echo("More: --set ID, --case ID, --experiment ID, --chains, --search WORDS, --json")
 
@@ -217,17 +219,13 @@ def _show_students(view: RunView) -> None:
         show_table("students", columns, rows)
 
 
-def _show_graded(graded: Data | None) -> None:
+def _show_graded(graded: Data) -> None:
     """The uncanny valley is seen here: more like the supervisor from round to round, and less often right."""
-    if graded is None:
-        return
     rows = [
         [f"{r['labels']:g}", f"{r['accuracy']:.3f}", "" if r["agreement"] is None else f"{r['agreement']:.3f}"]
         for r in graded["rounds"]
     ]
     show_table("graded on the test split", ["labels", "accuracy", "answers as the supervisor does"], rows)
-    for check in graded["checks"]:
-        typer.echo(f"{check['code']} {check['message']}")
 
 
 def _show_experiments(experiments: list[Data], title: str) -> None:
