@@ -31,6 +31,31 @@ STEEPNESS = 1.5
 """Effects are tanh(STEEPNESS · standard deviations): most of it is which way it goes, so one odd case can't decide."""
 
 
+Rows = NDArray[np.int64]
+
+
+class _Column:
+    """What one grounding measures, by the number of the case; the rows of cases not yet measured are not numbers."""
+
+    def __init__(self) -> None:
+        self.raw_R_J: Array = np.zeros((0, 1))
+
+    def missing(self, row_N: Rows) -> Rows:
+        """Which of these rows were not measured, each once."""
+        held = len(self.raw_R_J)
+        known_N = np.zeros(len(row_N), dtype=np.bool_)
+        known_N[row_N < held] = ~np.isnan(self.raw_R_J[row_N[row_N < held], 0])
+        return np.unique(row_N[~known_N])
+
+    def fill(self, row_M: Rows, raw_M_J: Array) -> None:
+        """Keep what was measured in these rows."""
+        grown_R_J = np.full((max(len(self.raw_R_J), int(row_M.max()) + 1), raw_M_J.shape[1]), np.nan)
+        if len(self.raw_R_J):
+            grown_R_J[: len(self.raw_R_J)] = self.raw_R_J
+        grown_R_J[row_M] = raw_M_J
+        self.raw_R_J = grown_R_J
+
+
 class Grounder:
     """Measures subjects on the cases of one task. Scales come from the pool's texts; no labels."""
 
@@ -38,10 +63,11 @@ class Grounder:
         self.task = task
         self._embed = embed
         self._attributes = {**bank(task.options_vary), **task.attributes}
-        self._pool = task.split(Split.POOL)
         self._spreads: dict[Grounding, float] = {}
         self._usually: dict[Grounding, float] = {}
-        self._measured: dict[tuple[Grounding, Case], Array] = {}
+        self._columns: dict[Grounding, _Column] = {}
+        self._row_of: dict[Case, int] = {}
+        self._pool_N = self._rows(task.split(Split.POOL))
         self._names = list(self._attributes)
         self._names_A_D = embed(self._names)
 
@@ -92,10 +118,10 @@ class Grounder:
 
     def effects(self, groundings: Sequence[Grounding], cases: Sequence[Case]) -> Array:
         """effects_N_K_S of the cases under each grounding, between -1 and 1; rows are centred over the options."""
-        k = self.task.n_options
+        k, row_N = self.task.n_options, self._rows(cases)
         effects_N_K_S = np.zeros((len(cases), k, len(groundings)))
         for s, grounding in enumerate(groundings):
-            deviation_N_J = self._deviations(grounding, cases)
+            deviation_N_J = self._deviations(grounding, row_N)
             if deviation_N_J.shape[1] == 1:
                 # More than usual in the text speaks for one option, less for none; options speak for themselves.
                 effects_N_K_S[:, :, s] = np.maximum(deviation_N_J, 0.0) * (np.eye(k)[grounding.option] - 1.0 / k)
@@ -105,31 +131,32 @@ class Grounder:
 
     def presence(self, groundings: Sequence[Grounding], cases: Sequence[Case]) -> Array:
         """presence_N_S, 0 to 1: how much more of each subject a case has than is usual; 0 for measures of options."""
+        row_N = self._rows(cases)
         presence_N_S = np.zeros((len(cases), len(groundings)))
         for s, grounding in enumerate(groundings):
-            deviation_N_J = self._deviations(grounding, cases)
+            deviation_N_J = self._deviations(grounding, row_N)
             if deviation_N_J.shape[1] == 1:
                 presence_N_S[:, s] = np.maximum(deviation_N_J[:, 0], 0.0)
         return presence_N_S
 
-    def _deviations(self, grounding: Grounding, cases: Sequence[Case]) -> Array:
+    def _deviations(self, grounding: Grounding, row_N: Rows) -> Array:
         """deviation_N_J, between -1 and 1: from the pool's median, or from the mean of the case's options.
 
         0 where a condition of the measure doesn't hold.
         """
-        if not cases:
+        if not len(row_N):
             return np.zeros((0, 1))
         subject, condition, present = parts_of(grounding)
         if condition is not None and grounding.measure not in self._attributes:
             given = Grounding(condition, False, grounding.option, 1.0)
-            more_N_J = np.stack(self._measure(given, cases)) > self._usual(given)
-            whole_N_J = self._deviations(replace(grounding, measure=subject), cases)
+            more_N_J = self._measure(given, row_N) > self._usual(given)
+            whole_N_J = self._deviations(replace(grounding, measure=subject), row_N)
             if whole_N_J.shape[1] < more_N_J.shape[1]:  # the text has a condition of its options if one of them has
                 more_N_J = more_N_J.max(axis=1, keepdims=True)
             return np.where(more_N_J == present, whole_N_J, 0.0)
         if not self.varies(grounding):
-            return np.zeros((len(cases), 1))
-        raw_N_J = np.stack(self._measure(grounding, cases))
+            return np.zeros((len(row_N), 1))
+        raw_N_J = self._measure(grounding, row_N)
         centre = self._usual(grounding) if raw_N_J.shape[1] == 1 else raw_N_J.mean(axis=1, keepdims=True)
         deviation_N_J: Array = np.tanh(STEEPNESS * (raw_N_J - centre) / self._spread(grounding))
         return deviation_N_J
@@ -137,31 +164,39 @@ class Grounder:
     def _spread(self, grounding: Grounding) -> float:
         """The standard deviation over the pool: of its texts, or of options from the mean of their case."""
         if grounding not in self._spreads:
-            raw = np.stack(self._measure(grounding, self._pool))
-            apart = raw if raw.shape[1] == 1 else raw - raw.mean(axis=1, keepdims=True)
-            self._spreads[grounding] = float(apart.std())
+            raw_N_J = self._measure(grounding, self._pool_N)
+            apart_N_J = raw_N_J if raw_N_J.shape[1] == 1 else raw_N_J - raw_N_J.mean(axis=1, keepdims=True)
+            self._spreads[grounding] = float(apart_N_J.std())
         return self._spreads[grounding]
 
     def _usual(self, grounding: Grounding) -> float:
         """The median over the texts of the pool; what most have all of is more than the others have."""
         if grounding not in self._usually:
-            raw = np.stack(self._measure(grounding, self._pool))
-            usual = float(np.median(raw))
-            if raw.max() <= usual and (raw < usual).any():
-                usual = float(raw[raw < usual].max())
+            raw_N_J = self._measure(grounding, self._pool_N)
+            usual = float(np.median(raw_N_J))
+            if raw_N_J.max() <= usual and (raw_N_J < usual).any():
+                usual = float(raw_N_J[raw_N_J < usual].max())
             self._usually[grounding] = usual
         return self._usually[grounding]
 
-    def _measure(self, grounding: Grounding, cases: Sequence[Case]) -> list[Array]:
-        """One number, or one an option, for each case; measured once."""
-        missing = [case for case in dict.fromkeys(cases) if (grounding, case) not in self._measured]
-        if grounding.concept:
-            values = self._nearness(grounding.measure, missing)
-        else:
-            measure = self._attribute(grounding.measure)
-            values = [np.asarray(measure(case), dtype=np.float64) for case in missing]
-        self._measured |= {(grounding, case): value for case, value in zip(missing, values, strict=True)}
-        return [self._measured[grounding, case] for case in cases]
+    def _rows(self, cases: Sequence[Case]) -> Rows:
+        """row_N: the number of each case among all that were ever measured here."""
+        return np.array([self._row_of.setdefault(case, len(self._row_of)) for case in cases], dtype=np.int64)
+
+    def _measure(self, grounding: Grounding, row_N: Rows) -> Array:
+        """raw_N_J: one number, or one an option, for each case; measured once."""
+        column = self._columns.setdefault(grounding, _Column())
+        missing_M = column.missing(row_N)
+        if len(missing_M):
+            known = list(self._row_of)
+            cases = [known[row] for row in missing_M]
+            if grounding.concept:
+                raw_M_J = self._nearness(grounding.measure, cases)
+            else:
+                measured = self._attribute(grounding.measure)
+                raw_M_J = np.stack([np.asarray(measured(case), dtype=np.float64) for case in cases])
+            column.fill(missing_M, raw_M_J)
+        return column.raw_R_J[row_N]
 
     def _attribute(self, name: str) -> Attribute:
         """The measure of that name: of the task, of the bank, or a word's."""
@@ -192,10 +227,9 @@ class Grounder:
         said = [set(words_of(option)) for option in case.options]
         return set().union(*said) - said[0].intersection(*said[1:])
 
-    def _nearness(self, subject: str, cases: Sequence[Case]) -> list[Array]:
-        if not cases:
-            return []
+    def _nearness(self, subject: str, cases: Sequence[Case]) -> Array:
         vary = self.task.options_vary
         texts = [option for case in cases for option in case.options] if vary else [c.text for c in cases]
         nearness: NDArray[np.float32] = self._embed(texts) @ self._embed([subject])[0]
-        return list(nearness.astype(np.float64).reshape(len(cases), -1))
+        nearness_N_J: Array = nearness.astype(np.float64).reshape(len(cases), -1)
+        return nearness_N_J

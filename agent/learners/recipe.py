@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from askew.agent.models.arithmetic import fast_bfloat16
+
 Positive = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 LEARNING_RATES = {"lora": 5e-4, "full": 3e-5}
@@ -41,8 +43,8 @@ class Recipe(BaseModel):
     confidence: Share = 0.0
     """α of the confidence loss (:func:`losses.confidence`): how far the student may hold to its own prediction against
     a label; 0 is plain cross-entropy. Of labels alone, not of texts."""
-    precision: Literal["bf16", "no"] = "bf16"
-    """Of the arithmetic; what is trained is kept in float32 either way."""
+    precision: Literal["bf16", "no"] = Field(default_factory=lambda: "bf16" if fast_bfloat16() else "no")
+    """Of the arithmetic ("no" is float32), by default what is faster here; what is trained is in float32 either way."""
     checkpointing: bool = False
     """Recompute activations in the backward pass: a third more time, a fraction of the memory."""
     seed: Annotated[int, Field(ge=0)] = 0

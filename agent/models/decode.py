@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from transformers import DynamicCache
 
@@ -108,12 +109,7 @@ class Decoder:
     def _choose(self, active: list[int], logits_A_V: torch.Tensor) -> list[int]:
         """Draw one token for each active sequence, within its grammar."""
         if self.request.grammar:
-            import llguidance.torch as bitmasks
-
-            bitmask = bitmasks.allocate_token_bitmask(len(active), logits_A_V.shape[1])
-            for row, index in enumerate(active):
-                bitmasks.fill_next_token_bitmask(self.matchers_B[index], bitmask, row)
-            bitmasks.apply_token_bitmask_inplace(logits_A_V, bitmask)
+            logits_A_V.masked_fill_(~self._allowed(active, logits_A_V.shape[1]).to(logits_A_V.device), -torch.inf)
         if self.request.temperature == 0.0:
             return [int(token) for token in logits_A_V.argmax(1)]
         probabilities_A_V = (logits_A_V / self.request.temperature).softmax(-1)
@@ -124,6 +120,17 @@ class Decoder:
         ordered_A_W[ordered_A_W.cumsum(1) - ordered_A_W > self.request.top_p] = 0.0
         drawn_A_1 = torch.multinomial(ordered_A_W, 1, generator=self.generator)
         return tokens_A_W.gather(1, drawn_A_1)[:, 0].tolist()
+
+    def _allowed(self, active: list[int], n_tokens: int) -> torch.Tensor:
+        """allowed_A_V: the tokens with which each active sequence may go on."""
+        from llguidance import numpy as bitmasks
+
+        # Not llguidance's own masking of torch tensors: it is compiled when first used, which takes a C++ compiler.
+        mask_A_I = bitmasks.allocate_token_bitmask(len(active), n_tokens)
+        for row, index in enumerate(active):
+            bitmasks.fill_next_token_bitmask(self.matchers_B[index], mask_A_I, row)
+        bytes_A_I4 = mask_A_I.astype("<i4", copy=False).view(np.uint8)
+        return torch.from_numpy(np.unpackbits(bytes_A_I4, axis=1, count=n_tokens, bitorder="little").view(np.bool_))
 
     def _accept(self, index: int, token: int) -> bool:
         """Add a token; whether the sequence has come to its end."""

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from askew.agent.models.arithmetic import arithmetic, fast_bfloat16
 from askew.agent.models.base import Completion, Heard, SamplingRequest, unheard
 from askew.agent.models.decode import Decoder
 from askew.agent.models.fixed import fixed_batches, weights_fingerprint
@@ -40,7 +41,7 @@ class LocalModel:
         self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.tokenizer: Any = AutoTokenizer.from_pretrained(folder)
         with quietly():
-            network: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16, use_safetensors=True)
+            network: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=arithmetic(), use_safetensors=True)
         self.network: Any = network.to(self._device).eval()
         """The weights that give the features."""
         self.speaker: Any = self.network
@@ -219,7 +220,8 @@ def quietly() -> Iterator[None]:
 
 def features_fingerprint(folder: Path) -> str:
     """Digest of a model folder's weights and tokenizer, and of how features are taken from them."""
-    return weights_fingerprint(folder, f"final+middle/{FEATURE_ROWS}/{LENGTH_BUCKET}")
+    exact = "" if fast_bfloat16() else "/float32"
+    return weights_fingerprint(folder, f"final+middle/{FEATURE_ROWS}/{LENGTH_BUCKET}{exact}")
 
 
 def _batches(lengths: Sequence[int]) -> Iterator[tuple[int, list[int]]]:

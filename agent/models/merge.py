@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
+from askew.agent.models.arithmetic import arithmetic
 from askew.agent.models.local import quietly
 from askew.errors import ModelError
 
@@ -65,20 +66,19 @@ def published(base: Path, weights: Path, device: torch.device) -> Any:
     """
     try:
         with quietly():
-            network = _sum(base, weights) if is_adapter(weights) else _loaded(weights, torch.bfloat16)
+            network = _sum(base, weights) if is_adapter(weights) else _loaded(weights, arithmetic())
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise _unpublishable(base, weights, " ".join(str(error).split())[:300]) from error
     return network.to(device).eval()
 
 
 def _sum(base: Path, adapter: Path) -> Any:
-    """Made in float32, then rounded to what the weights of ``base`` are in."""
+    """Made in float32, then rounded to what models compute in here."""
     from peft import PeftModel
-    from transformers import AutoConfig
 
     with older_names():
         whole = PeftModel.from_pretrained(_loaded(base, torch.float32), str(adapter)).merge_and_unload()
-    return whole.to(AutoConfig.from_pretrained(base).dtype or torch.bfloat16)
+    return whole.to(arithmetic())
 
 
 def _loaded(folder: Path, dtype: torch.dtype) -> Any:
