@@ -1,8 +1,8 @@
 """From words to numbers: what a hypothesis about any subject predicts for any case.
 
-A subject is grounded by the attribute whose name is nearest in meaning; where none is near, by how near each text is to
-the subject in meaning. Either way the result is an *effect*, φ(x, k): how much the subject speaks for option k of
-case x.
+A subject is grounded by the attribute whose name is nearest in meaning; where none is near, by the words of each text
+that are near to it in meaning, or where no text has any, by the text as a whole. Either way the result is an *effect*,
+φ(x, k): how much the subject speaks for option k of case x.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
 from askew.agent.cluster import Embed
 from askew.agent.conditional_logit import Array
 from askew.agent.conditions import conditional, parts_of
 from askew.agent.hypotheses import Grounding
+from askew.agent.kindred import Nearness, families, tells
 from askew.tasks.attributes import bank, find, keyword, measure
 from askew.tasks.case import Attribute, Case, Split, Task
 from askew.tasks.passages import words_of
@@ -68,6 +68,9 @@ class Grounder:
         self._columns: dict[Grounding, _Column] = {}
         self._row_of: dict[Case, int] = {}
         self._pool_N = self._rows(task.split(Split.POOL))
+        self._near = Nearness(embed)
+        self._told_by_words: dict[str, bool] = {}
+        self._families: list[tuple[str, ...]] | None = None
         self._names = list(self._attributes)
         self._names_A_D = embed(self._names)
 
@@ -213,12 +216,22 @@ class Grounder:
         With ``most``, so many of the commonest that carry a meaning of their own.
         """
         said = Counter(word for case in cases for word in self._vocabulary(case))
-        last = self.task.n_options - 1
         common = sorted(word for word, n in said.items() if least <= n <= len(cases) - least)
         if most is not None:
-            telling = [word for word in common if word not in ENGLISH_STOP_WORDS]
-            common = sorted(telling, key=lambda word: (-said[word], word))[:most]
-        return [Grounding(keyword(word).name, False, last, 1.0) for word in common]
+            common = sorted(filter(tells, common), key=lambda word: (-said[word], word))[:most]
+        return [self._of_words(word) for word in common]
+
+    def families(self, cases: Sequence[Case], least: int) -> list[Grounding]:
+        """Families of words that mean alike (:mod:`kindred`) and tell the given cases apart as :meth:`words` do."""
+        if self._families is None:
+            said = [word for case in self.task.split(Split.POOL) for word in sorted(self._vocabulary(case))]
+            self._families = families([word for word in said if tells(word)], self._embed)
+        said_N = [self._vocabulary(case) for case in cases]
+        having = ((family, sum(not said.isdisjoint(family) for said in said_N)) for family in self._families)
+        return [self._of_words(*family) for family, n in having if least <= n <= len(cases) - least]
+
+    def _of_words(self, *words: str) -> Grounding:
+        return Grounding(keyword(*words).name, False, self.task.n_options - 1, 1.0)
 
     def _vocabulary(self, case: Case) -> set[str]:
         """Words of the text, or words that the options don't share."""
@@ -228,8 +241,14 @@ class Grounder:
         return set().union(*said) - said[0].intersection(*said[1:])
 
     def _nearness(self, subject: str, cases: Sequence[Case]) -> Array:
+        """nearness_N_J of the cases to a subject: of their words, or where none in the pool is near, of the texts."""
+        if subject not in self._told_by_words:
+            pool = self._texts(self.task.split(Split.POOL))
+            self._told_by_words[subject] = bool(self._near.words(subject, pool).any())
+        measured = self._near.words if self._told_by_words[subject] else self._near.texts
+        return measured(subject, self._texts(cases)).reshape(len(cases), -1)
+
+    def _texts(self, cases: Sequence[Case]) -> list[str]:
+        """What is measured: the options of all cases where they vary, else the texts."""
         vary = self.task.options_vary
-        texts = [option for case in cases for option in case.options] if vary else [c.text for c in cases]
-        nearness: NDArray[np.float32] = self._embed(texts) @ self._embed([subject])[0]
-        nearness_N_J: Array = nearness.astype(np.float64).reshape(len(cases), -1)
-        return nearness_N_J
+        return [option for case in cases for option in case.options] if vary else [case.text for case in cases]

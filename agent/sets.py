@@ -21,7 +21,7 @@ SAME_BEHAVIOUR = 0.9
 SURPRISING = 2.0
 """Least |z| with which a subject must explain the surprises to become a set; its prior pays for the search."""
 SURPRISES = 4
-"""Attributes, and as many words, that surprises may propose at a time."""
+"""Attributes, and as many words or families of words, that surprises may propose at a time."""
 FEWEST_ANSWERS = 8
 """Answers before which nothing is surprising."""
 SPLITTING = 3.0
@@ -148,7 +148,7 @@ class Surprise:
 
 
 def from_surprises(surprise: Surprise) -> list[Proposal]:
-    """Attributes and words that explain where the supervisor departed from the prediction.
+    """Attributes, words and families of words that explain where the supervisor departed from the prediction.
 
     The answers that propose a set also weigh it, so its prior is what one of all that were tried has. What known sets
     already explain is not proposed again.
@@ -157,7 +157,8 @@ def from_surprises(surprise: Surprise) -> list[Proposal]:
         return []
     grounder = surprise.grounder
     attributes = grounder.for_each_option(grounder.attributes())
-    words = grounder.for_each_option(grounder.words(surprise.cases, RAREST_WORD))
+    words = grounder.words(surprise.cases, RAREST_WORD) + grounder.families(surprise.cases, RAREST_WORD)
+    words = grounder.for_each_option(words)
     tried = surprise.untried([*attributes, *words])
     z_A = surprise.explained(tried)
     ranked = [int(a) for a in np.argsort(-np.abs(z_A), kind="stable")]

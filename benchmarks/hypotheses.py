@@ -41,7 +41,9 @@ def chains(words: Sequence[str], rng: np.random.Generator) -> list[tuple[int, Ch
             Step(" ".join(rng.choice(words, size=int(rng.integers(1, 4)))), "it is there", int(rng.integers(2)))
             for _ in range(2)
         )
-        chain = Chain(f"case-{n // 8}", "", steps, int(rng.integers(2)), int(rng.integers(2)), None, "", "", "")
+        chain = Chain(
+            f"case-{n // 8}", f"chain {n}", steps, int(rng.integers(2)), int(rng.integers(2)), None, "", "", ""
+        )
         made.append((n, chain))
     return made
 

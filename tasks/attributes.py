@@ -89,25 +89,27 @@ def bank(options_vary: bool) -> dict[str, Attribute]:
     return {name: partial(measure, attribute, options_vary=options_vary) for name, attribute in applying}
 
 
-def keyword(word: str) -> TextAttribute:
-    """The attribute of containing one word or phrase (whole words, any case)."""
-    return TextAttribute(
-        f"the word {word!r}",
-        f"contains the word {word!r}",
-        count_phrases([re.escape(word)]),
-        closing(f" ({word})"),
-    )
+def keyword(*words: str) -> TextAttribute:
+    """The attribute of containing a word or phrase (whole words, any case), or any of several."""
+    quoted = ", ".join(map(repr, words))
+    name = f"the word {quoted}" if len(words) == 1 else f"any of the words {quoted}"
+    return TextAttribute(name, f"contains {name}", count_phrases([*map(re.escape, words)]), closing(f" ({words[0]})"))
 
 
 WORD_NAME = re.compile(r"""^the word (?P<mark>['"])(?P<word>.+)(?P=mark)$""")
+WORDS_NAME = re.compile(r"^any of the words (?=['\"])")
+QUOTED = re.compile(r"""(?P<mark>['"])(?P<word>.+?)(?P=mark)(?=, ['"]|$)""")
 
 
 def find(name: str) -> TextAttribute | OptionAttribute | None:
-    """The attribute of that name, in the bank or of a single word; ``None`` where there is none."""
+    """The attribute of that name, in the bank or of words; ``None`` where there is none."""
     if name in ATTRIBUTES:
         return ATTRIBUTES[name]
     if name in OPTION_ATTRIBUTES:
         return OPTION_ATTRIBUTES[name]
+    several = WORDS_NAME.match(name)
+    if several:
+        return keyword(*(found["word"] for found in QUOTED.finditer(name, several.end())))
     word = WORD_NAME.match(name)
     return keyword(word["word"]) if word else None
 

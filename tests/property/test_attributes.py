@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from askew.errors import InputError
-from askew.tasks.attributes import ATTRIBUTES, OPTION_ATTRIBUTES, TextAttribute, bank, keyword, measure
+from askew.tasks.attributes import ATTRIBUTES, OPTION_ATTRIBUTES, TextAttribute, bank, find, keyword, measure
 from askew.tasks.case import Case
 
 telling = ("I", "think", "it", "is", "not", "4.5", "7,", "perhaps!", "great", "question", "(really)", '"so"', "A.")
@@ -79,6 +79,17 @@ def test_a_keyword_is_a_whole_word_in_any_case() -> None:
     assert film.value("Film! The film, filmed.") == 2
     assert film.add is not None
     assert film.value(film.add("Nothing") or "") == 1
+
+
+@given(st.lists(st.from_regex(r"[a-z]+(['’][a-z]+)*", fullmatch=True), min_size=1, max_size=6, unique=True))
+def test_the_name_of_words_says_which_they_are(words: list[str]) -> None:
+    named = keyword(*words)
+    found = find(named.name)
+    assert isinstance(found, TextAttribute)
+    assert found.name == named.name
+    for word in words:
+        assert found.value(f"So {word.upper()}, it is.") == named.value(f"So {word.upper()}, it is.") >= 1
+    assert found.value("0 1") == 0
 
 
 def test_an_unknown_attribute_is_refused() -> None:
