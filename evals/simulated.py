@@ -1,7 +1,7 @@
 """Weak supervisors simulated from the truth: planted mistakes, and error patterns of equal accuracy.
 
 ``planted:NAME@STRENGTH+NAME@STRENGTH`` follows the truth except for named mistakes. A name is a short name in
-:data:`MISTAKES`, ``keyword=WORD/WORD``, or any attribute of the bank (blanks as hyphens); a minus sign before it
+:data:`MISTAKES`, ``keyword=WORD,WORD``, or any attribute of the bank (blanks as hyphens); a minus sign before it
 turns the preference round. One more term, ``competence@P``, makes it wrong on 1-P of the cases where no
 mistake decides, more often on difficult ones. ``askable@P`` lets it be asked about itself, in words.
 
@@ -157,12 +157,15 @@ def mistake_pick(name: str, task: Task) -> Callable[[Case, int], int | None]:
 
 def _attribute(name: str) -> TextAttribute | OptionAttribute:
     if name.startswith("keyword="):
-        return keyword(*name.removeprefix("keyword=").split("/"))
+        words = [word.strip() for word in name.removeprefix("keyword=").split(",")]
+        if not all(words):
+            raise InputError(f"planted: {name!r} has an empty word, expected keyword=WORD or keyword=WORD,WORD.")
+        return keyword(*words)
     for registry in (OPTION_ATTRIBUTES, ATTRIBUTES):
         for known, attribute in registry.items():
             if name in (known, known.replace(" ", "-")):
                 return attribute
-    offered = ", ".join([*MISTAKES, "negation", "keyword=WORD/WORD"])
+    offered = ", ".join([*MISTAKES, "negation", "keyword=WORD,WORD"])
     raise InputError(
         f"planted: unknown mistake {name!r}, expected {offered}, or an attribute of the bank: "
         + ", ".join(known.replace(" ", "-") for known in (*ATTRIBUTES, *OPTION_ATTRIBUTES))

@@ -42,6 +42,7 @@ SPECS = [
     "recorded:loud-lover+quiet-lover",
     "planted:length@0.8",
     "planted:keyword=plot@0.9+length@0.4",
+    "planted:keyword=plot,story@0.9",
     "planted:negation@1+competence@0.8",
     "simulated:flips@0.7",
     "simulated:longest@0.7",
@@ -291,6 +292,7 @@ def test_the_trap_says_the_answer_in_the_text_and_the_supervisor_does_not_read_i
     [
         ("planted:charm@0.8", "unknown mistake 'charm'"),
         ("planted:length@7", "a number from 0 to 1"),
+        ("planted:keyword=plot,@0.8", "has an empty word"),
         ("simulated:chaos@0.7", "unknown pattern"),
         ("column:nobody", "it has loud-lover"),
         ("model:minilm:magic", "trained by 'magic'"),
