@@ -191,7 +191,7 @@ class _Sampler:
         self._amount_V = np.array([state.amount for state in every])
         self._log_prior_V = np.array([state.log_prior for state in every])
         self._log_odds_V = self._log_prior_V - self._log_prior_V[self._first_S[self._set_V]]
-        self._of_kind = {kind: np.array([state.kind is kind for state in every]) for kind in Kind}
+        self._of_kind = {kind: np.array([state.kind is kind for state in every], dtype=np.bool_) for kind in Kind}
         self._now_S = self._first_S[:-1].copy()
         self._nothing = _Pull(np.zeros((k, 1, n)), np.zeros((k, 1, n)), np.ones((1, n)))
         self.competence, self._slip, self._sharp = len(COMPETENCE) // 2, 0, 1

@@ -19,6 +19,8 @@ from askew.tasks.passages import words_of
 
 FARTHEST = 0.5
 """Cosine distance that the words of a family have on average (average linkage)."""
+MOST_WORDS = 2000
+"""The commonest words, of which families are made: time and memory grow with their square."""
 LARGEST = 12
 """Words of a family: its commonest, so that it can be read."""
 NEAR = 0.5
@@ -38,7 +40,7 @@ def families(said: Sequence[str], embed: Embed) -> list[tuple[str, ...]]:
         embed: vectors of words.
     """
     often = Counter(said)
-    words = sorted(often)
+    words = sorted(sorted(often, key=lambda word: (-often[word], word))[:MOST_WORDS])
     if len(words) < 2:
         return []
     clustering = AgglomerativeClustering(None, metric="cosine", linkage="average", distance_threshold=FARTHEST)

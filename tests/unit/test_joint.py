@@ -138,3 +138,19 @@ def test_the_same_seed_gives_the_same_posterior() -> None:
     world = World(40, 3)
     first, second = (posterior(world, world.truth_N, [a_set(s, WAYS) for s in range(3)], seed=4) for _ in range(2))
     assert np.array_equal(np.concatenate(first.p_S), np.concatenate(second.p_S))
+
+
+def test_sets_that_are_looked_at_together_are_drawn_as_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(60, 8, seed=2)
+    weak_N = np.where(world.level_N_S[:, 1] > 0, 1, world.truth_N)
+    found = []
+    for together in (1, 3, 24):
+        monkeypatch.setattr(joint, "TOGETHER", together)
+        found.append(np.stack(posterior(world, weak_N, [a_set(s, WAYS) for s in range(8)]).p_S))
+    assert found[0].max() > 0.9
+    assert np.allclose(found[0], found[1], rtol=1e-9) and np.allclose(found[0], found[2], rtol=1e-9)
+
+
+def test_there_may_be_no_sets() -> None:
+    world = World(30, 1)
+    assert posterior(world, world.truth_N, []).p_S == ()
