@@ -221,14 +221,16 @@ class Grounder:
             common = sorted(filter(tells, common), key=lambda word: (-said[word], word))[:most]
         return [self._of_words(word) for word in common]
 
-    def families(self, cases: Sequence[Case], least: int) -> list[Grounding]:
-        """Families of words that mean alike (:mod:`kindred`) and tell the given cases apart as :meth:`words` do."""
+    def families(self, cases: Sequence[Case], least: int, most: int | None = None) -> list[Grounding]:
+        """Families of words that mean alike (:mod:`kindred`) and tell the given cases apart, like :meth:`words`."""
         if self._families is None:
             said = [word for case in self.task.split(Split.POOL) for word in sorted(self._vocabulary(case))]
             self._families = families([word for word in said if tells(word)], self._embed)
         said_N = [self._vocabulary(case) for case in cases]
-        having = ((family, sum(not said.isdisjoint(family) for said in said_N)) for family in self._families)
-        return [self._of_words(*family) for family, n in having if least <= n <= len(cases) - least]
+        having = {family: sum(not said.isdisjoint(family) for said in said_N) for family in self._families}
+        common = [family for family, n in having.items() if least <= n <= len(cases) - least]
+        common = sorted(common, key=lambda family: (-having[family], family))[:most]
+        return [self._of_words(*family) for family in common]
 
     def _of_words(self, *words: str) -> Grounding:
         return Grounding(keyword(*words).name, False, self.task.n_options - 1, 1.0)

@@ -33,9 +33,9 @@ LEAST_HELD = 4
 RAREST_WORD = 4
 """Answered cases in which a word must occur to be tried."""
 COMMON = 0.04
-"""Share of the pool's cases in which a word must occur to be tried before anything is known."""
+"""Share of the pool's cases in which a word or one of a family must occur to be tried before anything is known."""
 COMMONEST = 24
-"""How many of these words at most."""
+"""How many of these words, and of families of words, at most."""
 LARGEST_NUMBER_OF_SETS = 16
 EXPECTED_MISTAKES = 1.5
 """Systematic mistakes that a supervisor is expected to have before anything is known."""
@@ -98,9 +98,10 @@ def from_cluster(cluster: SubjectCluster, grounder: Grounder, cases: Mapping[str
 
 
 def enumerated(grounder: Grounder) -> list[Proposal]:
-    """Every attribute that differs between cases and the commonest words, thought of by nobody."""
+    """Every attribute that differs between cases and the commonest words and families, thought of by nobody."""
     pool = grounder.task.split(Split.POOL)
-    common = grounder.words(pool, max(RAREST_WORD, int(COMMON * len(pool))), most=COMMONEST)
+    least = max(RAREST_WORD, int(COMMON * len(pool)))
+    common = grounder.words(pool, least, most=COMMONEST) + grounder.families(pool, least, most=COMMONEST)
     known = grounder.for_each_option([*grounder.attributes(), *common])
     why = "every attribute and the commonest words are tried"
     return [Proposal(g.measure, g, {}, _one_of(len(known), EXPECTED_MISTAKES), (), why) for g in known]
