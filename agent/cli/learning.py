@@ -47,7 +47,9 @@ def estimate_command(
     texts: Annotated[bool, typer.Option("--texts", help="Every token is learned, not only labels.")] = False,
     checkpointing: Annotated[bool, typer.Option("--checkpointing", help="Recompute activations.")] = False,
     memory_gb: Annotated[float | None, typer.Option(help="Of each device; by default as here.")] = None,
-    tflops: Annotated[float | None, typer.Option(help="bf16 speed of each device; by default measured here.")] = None,
+    tflops: Annotated[
+        float | None, typer.Option(help="10^12 operations a second of each device; measured here.")
+    ] = None,
     json_: Json = False,
 ) -> None:
     """Memory and time of finetuning a model, before anything is loaded; only its configuration is read."""

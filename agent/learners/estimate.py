@@ -92,7 +92,8 @@ def estimate(
         devices: over which weights, gradients and optimiser are sharded and passes are divided.
         texts: whether every token is learned, and not only a label at the end.
         memory_gb: of each device; by default this machine's.
-        tflops: 10¹² bf16 operations a second of each device in matrix products; measured here by default.
+        tflops: 10¹² operations a second of each device in matrix products of the recipe's precision; measured here by
+            default.
 
     Raises ``InputError`` when the model's configuration can't be had.
     """
@@ -107,7 +108,7 @@ def estimate(
     # Logits of every learned token: in the arithmetic's type, in float32, and their gradient.
     activations = at_once * (per_token * wide + texts * shape.vocabulary * (wide + 8))
     parts = [held / devices, shape.trained * 4 / devices, shape.trained * ADAM / devices, activations]
-    speed = (tflops or measured_tflops()) * 1e12 * USE
+    speed = (tflops or measured_tflops(torch.bfloat16 if recipe.precision == "bf16" else torch.float32)) * 1e12 * USE
     # A weight takes 2 operations forward, 2 for the gradient of its input, and 2 for its own where it is trained.
     operations = shape.weights * (4 + 2 * (recipe.learner == "full") + 2 * recipe.checkpointing)
     rate = speed * devices / operations
@@ -174,10 +175,10 @@ def available_memory() -> float:
     return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
 
 
-def measured_tflops(size: int = 1024, seconds: float = 0.5) -> float:
-    """10¹² bf16 operations a second that this machine does in one device's matrix products."""
+def measured_tflops(dtype: torch.dtype, size: int = 1024, seconds: float = 0.5) -> float:
+    """10¹² operations a second that this machine does in one device's matrix products of a type."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    left, right = (torch.randn(size, size, device=device, dtype=torch.bfloat16) for _ in range(2))
+    left, right = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
     _ = left @ right
     start, done = time.perf_counter(), 0
     while time.perf_counter() - start < seconds:
