@@ -114,15 +114,17 @@ def cluster_subjects(claims: Sequence[Claim], embed: Embed) -> list[SubjectClust
     return sorted(clusters, key=lambda c: (-len(c.torn), -len(c.cases), -len(c.claims), c.subject))
 
 
-def group_by_meaning(texts: Sequence[str], embed: Embed, distance: float = SAME_SUBJECT) -> list[int]:
-    """A cluster number for each of the texts: complete linkage on cosine distance between embeddings."""
+def group_by_meaning(
+    texts: Sequence[str], embed: Embed, distance: float = SAME_SUBJECT, linkage: str = "complete"
+) -> list[int]:
+    """A cluster number for each of the texts, by the cosine distance between their embeddings."""
     if len(texts) < 2:
         return [0] * len(texts)
     embeddings_N_D = embed(texts).astype(np.float64)
     apart_N_N = np.clip(1.0 - embeddings_N_D @ embeddings_N_D.T, 0.0, 2.0)
     np.fill_diagonal(apart_N_N, 0.0)
     clustering = AgglomerativeClustering(
-        n_clusters=None, metric="precomputed", linkage="complete", distance_threshold=distance
+        n_clusters=None, metric="precomputed", linkage=linkage, distance_threshold=distance
     )
     return [int(label) for label in clustering.fit_predict(apart_N_N)]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,7 +70,6 @@ class Grounder:
         self._pool_N = self._rows(task.split(Split.POOL))
         self._near = Nearness(embed)
         self._told_by_words: dict[str, bool] = {}
-        self._families: list[tuple[str, ...]] | None = None
         self._names = list(self._attributes)
         self._names_A_D = embed(self._names)
 
@@ -223,14 +222,17 @@ class Grounder:
 
     def families(self, cases: Sequence[Case], least: int, most: int | None = None) -> list[Grounding]:
         """Families of words that mean alike (:mod:`kindred`) and tell the given cases apart, like :meth:`words`."""
-        if self._families is None:
-            said = [word for case in self.task.split(Split.POOL) for word in sorted(self._vocabulary(case))]
-            self._families = families([word for word in said if tells(word)], self._embed)
         said_N = [self._vocabulary(case) for case in cases]
         having = {family: sum(not said.isdisjoint(family) for said in said_N) for family in self._families}
         common = [family for family, n in having.items() if least <= n <= len(cases) - least]
         common = sorted(common, key=lambda family: (-having[family], family))[:most]
         return [self._of_words(*family) for family in common]
+
+    @cached_property
+    def _families(self) -> list[tuple[str, ...]]:
+        """Those of the pool's words."""
+        said = (word for case in self.task.split(Split.POOL) for word in self._vocabulary(case))
+        return families(list(filter(tells, said)), self._embed)
 
     def _of_words(self, *words: str) -> Grounding:
         return Grounding(keyword(*words).name, False, self.task.n_options - 1, 1.0)

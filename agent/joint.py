@@ -42,6 +42,7 @@ LOG_SHARPNESS = np.log(np.array([0.2, 0.4, 0.25, 0.15]))
 BIASES = np.linspace(-1.5, 1.5, 7)
 LOG_BIASES = log_softmax(-0.5 * (BIASES / 0.6) ** 2)
 SWEEPS, BURN_IN = 140, 40
+_KINDS = (None, *Kind)
 TOGETHER = 24
 """Idle sets that are looked at together."""
 
@@ -176,7 +177,7 @@ class _Sampler:
         self, states: Sequence[Sequence[_State]], evidence: Evidence, biased: bool, rng: np.random.Generator
     ) -> None:
         n, k = evidence.prior_L_K.shape
-        self._evidence, self._rng = evidence, rng
+        self._rng = rng
         self._member_L_G = (evidence.group_L[:, None] == np.unique(evidence.group_L)).astype(np.float64)
         self._sizes_G = self._member_L_G.sum(axis=0)
         self._prior_K_1_L = np.log(np.maximum(evidence.prior_L_K, 1e-12)).T[:, None]
@@ -191,7 +192,7 @@ class _Sampler:
         self._amount_V = np.array([state.amount for state in every])
         self._log_prior_V = np.array([state.log_prior for state in every])
         self._log_odds_V = self._log_prior_V - self._log_prior_V[self._first_S[self._set_V]]
-        self._of_kind = {kind: np.array([state.kind is kind for state in every], dtype=np.bool_) for kind in Kind}
+        self._kind_V = np.array([_KINDS.index(state.kind) for state in every], dtype=np.int64)
         self._now_S = self._first_S[:-1].copy()
         self._nothing = _Pull(np.zeros((k, 1, n)), np.zeros((k, 1, n)), np.ones((1, n)))
         self.competence, self._slip, self._sharp = len(COMPETENCE) // 2, 0, 1
@@ -242,12 +243,10 @@ class _Sampler:
     def _hand_over(self, s: int) -> None:
         """Give the effect of set s to whichever idle set bears it out best, s itself included."""
         mine = self._now_S[s]
-        alike_V = next(of_kind_V for of_kind_V in self._of_kind.values() if of_kind_V[mine])
+        alike_V = (self._kind_V == self._kind_V[mine]) & (np.abs(self._amount_V) == abs(self._amount_V[mine]))
         free_S = ~self._active()
         free_S[s] = True
-        offered_V = np.flatnonzero(
-            alike_V & (np.abs(self._amount_V) == abs(self._amount_V[mine])) & free_S[self._set_V]
-        )
+        offered_V = np.flatnonzero(alike_V & free_S[self._set_V])
         taken = offered_V[self._draw(self._loglik_of(offered_V, self._all_but(s)) + self._log_odds_V[offered_V])]
         self._now_S[s] = self._first_S[s]
         self._now_S[self._set_V[taken]] = taken
@@ -274,10 +273,12 @@ class _Sampler:
 
     # -- likelihood -----------------------------------------------------------------------------------
 
-    def _pull_of(self, chosen_V: NDArray[np.int64], kind: Kind) -> _Pull:
+    def _pull_of(self, chosen_V: NDArray[np.int64], kind: Kind | None) -> _Pull:
         """What some states, all of one kind, do to every answer."""
-        sets_V, amount_V_1 = self._set_V[chosen_V], self._amount_V[chosen_V][:, None]
         none = self._nothing
+        if kind is None:
+            return none
+        sets_V, amount_V_1 = self._set_V[chosen_V], self._amount_V[chosen_V][:, None]
         if kind is Kind.LIKED:
             return _Pull(amount_V_1 * self._effects_K_S_L[:, sets_V], none.better_K_V_L, none.kept_V_L)
         if kind is Kind.BETTER:
@@ -290,7 +291,9 @@ class _Sampler:
         if left_out is not None:
             active_S[left_out] = False
         active_V = self._now_S[active_S]
-        liked, better, misled = (self._pull_of(active_V[self._of_kind[kind][active_V]], kind) for kind in Kind)
+        _, liked, better, misled = (
+            self._pull_of(active_V[self._kind_V[active_V] == number], kind) for number, kind in enumerate(_KINDS)
+        )
         return _Pull(
             liked.liking_K_V_L.sum(axis=1, keepdims=True),
             better.better_K_V_L.sum(axis=1, keepdims=True),
@@ -299,9 +302,9 @@ class _Sampler:
 
     def _loglik_of(self, chosen_V: NDArray[np.int64], rest: _Pull) -> Array:
         """loglik_V of all answers for some states, ``rest`` being what the other sets do."""
-        loglik_V = np.full(len(chosen_V), self._loglik(rest)[0])
-        for kind, of_kind_V in self._of_kind.items():
-            here_V = of_kind_V[chosen_V]
+        loglik_V = np.zeros(len(chosen_V))
+        for number, kind in enumerate(_KINDS):
+            here_V = self._kind_V[chosen_V] == number
             if here_V.any():
                 loglik_V[here_V] = self._loglik(rest + self._pull_of(chosen_V[here_V], kind))
         return loglik_V

@@ -10,10 +10,9 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.cluster import AgglomerativeClustering
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
-from askew.agent.cluster import Embed
+from askew.agent.cluster import Embed, group_by_meaning
 from askew.agent.conditional_logit import Array
 from askew.tasks.passages import words_of
 
@@ -41,12 +40,9 @@ def families(said: Sequence[str], embed: Embed) -> list[tuple[str, ...]]:
     """
     often = Counter(said)
     words = sorted(sorted(often, key=lambda word: (-often[word], word))[:MOST_WORDS])
-    if len(words) < 2:
-        return []
-    clustering = AgglomerativeClustering(None, metric="cosine", linkage="average", distance_threshold=FARTHEST)
     members: dict[int, list[str]] = {}
-    for word, label in zip(words, clustering.fit_predict(embed(words)), strict=True):
-        members.setdefault(int(label), []).append(word)
+    for word, number in zip(words, group_by_meaning(words, embed, FARTHEST, "average"), strict=True):
+        members.setdefault(number, []).append(word)
     commonest = (sorted(own, key=lambda word: (-often[word], word))[:LARGEST] for own in members.values())
     return sorted(tuple(sorted(own)) for own in commonest if len(own) > 1)
 

@@ -96,9 +96,8 @@ def keyword(*words: str) -> TextAttribute:
     return TextAttribute(name, f"contains {name}", count_phrases([*map(re.escape, words)]), closing(f" ({words[0]})"))
 
 
-WORD_NAME = re.compile(r"""^the word (?P<mark>['"])(?P<word>.+)(?P=mark)$""")
-WORDS_NAME = re.compile(r"^any of the words (?=['\"])")
-QUOTED = re.compile(r"""(?P<mark>['"])(?P<word>.+?)(?P=mark)(?=, ['"]|$)""")
+_QUOTED = r"""(?:'[^']+'|"[^"]+")"""
+_WORDS_NAME = re.compile(rf"(?:the word|any of the words) ({_QUOTED}(?:, {_QUOTED})*)")
 
 
 def find(name: str) -> TextAttribute | OptionAttribute | None:
@@ -107,11 +106,8 @@ def find(name: str) -> TextAttribute | OptionAttribute | None:
         return ATTRIBUTES[name]
     if name in OPTION_ATTRIBUTES:
         return OPTION_ATTRIBUTES[name]
-    several = WORDS_NAME.match(name)
-    if several:
-        return keyword(*(found["word"] for found in QUOTED.finditer(name, several.end())))
-    word = WORD_NAME.match(name)
-    return keyword(word["word"]) if word else None
+    words = _WORDS_NAME.fullmatch(name)
+    return keyword(*(quoted[1:-1] for quoted in re.findall(_QUOTED, words[1]))) if words else None
 
 
 def edited(name: str, case: Case, options_vary: bool) -> list[tuple[str, tuple[str, ...]]]:

@@ -92,6 +92,11 @@ def test_the_name_of_words_says_which_they_are(words: list[str]) -> None:
     assert found.value("0 1") == 0
 
 
+@pytest.mark.parametrize("rest", ["", "film", "'film", "'film' where contrast", "'a', b", "''"])
+def test_no_words_are_read_from_a_broken_name(rest: str) -> None:
+    assert find(f"the word {rest}") is find(f"any of the words {rest}") is None
+
+
 def test_an_unknown_attribute_is_refused() -> None:
     with pytest.raises(InputError, match="Did you mean 'length'"):
         ATTRIBUTES["lenght"]
