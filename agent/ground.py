@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property, partial
+from itertools import islice, starmap
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +28,12 @@ from askew.tasks.passages import words_of
 NEAR_ENOUGH = 0.45
 """Cosine similarity from which a subject is taken to mean an attribute."""
 CONCEPT_TRUST = 0.5
+ALIKE = 0.5
+"""Correlation over the pool from which a family of words says what an attribute says already."""
 STEEPNESS = 1.5
 """Effects are tanh(STEEPNESS · standard deviations): most of it is which way it goes, so one odd case can't decide."""
+NORMAL = 1.4826
+"""Standard deviations of a normal distribution in its median absolute deviation."""
 
 
 Rows = NDArray[np.int64]
@@ -69,6 +74,7 @@ class Grounder:
         self._row_of: dict[Case, int] = {}
         self._pool_N = self._rows(task.split(Split.POOL))
         self._near = Nearness(embed)
+        self._named: dict[Grounding, bool] = {}
         self._told_by_words: dict[str, bool] = {}
         self._names = list(self._attributes)
         self._names_A_D = embed(self._names)
@@ -164,11 +170,18 @@ class Grounder:
         return deviation_N_J
 
     def _spread(self, grounding: Grounding) -> float:
-        """The standard deviation over the pool: of its texts, or of options from the mean of their case."""
+        """The standard deviation over the pool: of its texts, or of options from the mean of their case.
+
+        Or where that is less, what it would be of normal deviations with the same median of those that are not 0: of
+        numbers a few are so large that beside their standard deviation all the others would be nothing.
+        """
         if grounding not in self._spreads:
             raw_N_J = self._measure(grounding, self._pool_N)
-            apart_N_J = raw_N_J if raw_N_J.shape[1] == 1 else raw_N_J - raw_N_J.mean(axis=1, keepdims=True)
-            self._spreads[grounding] = float(apart_N_J.std())
+            of_texts = raw_N_J.shape[1] == 1
+            apart_N_J = raw_N_J - (self._usual(grounding) if of_texts else raw_N_J.mean(axis=1, keepdims=True))
+            some = np.abs(apart_N_J[np.abs(apart_N_J) > 1e-9])
+            typical = NORMAL * float(np.median(some)) if len(some) else 0.0
+            self._spreads[grounding] = min(float(apart_N_J.std()), typical)
         return self._spreads[grounding]
 
     def _usual(self, grounding: Grounding) -> float:
@@ -221,12 +234,28 @@ class Grounder:
         return [self._of_words(word) for word in common]
 
     def families(self, cases: Sequence[Case], least: int, most: int | None = None) -> list[Grounding]:
-        """Families of words that mean alike (:mod:`kindred`) and tell the given cases apart, like :meth:`words`."""
+        """Families of words that mean alike (:mod:`kindred`) and tell the given cases apart, like :meth:`words`.
+
+        Those that an attribute has a better name for are left out.
+        """
         said_N = [self._vocabulary(case) for case in cases]
         having = {family: sum(not said.isdisjoint(family) for said in said_N) for family in self._families}
         common = [family for family, n in having.items() if least <= n <= len(cases) - least]
-        common = sorted(common, key=lambda family: (-having[family], family))[:most]
-        return [self._of_words(*family) for family in common]
+        common = sorted(common, key=lambda family: (-having[family], family))
+        return list(islice((g for g in starmap(self._of_words, common) if not self._has_name(g)), most))
+
+    def _has_name(self, family: Grounding) -> bool:
+        """Whether an attribute says much the same of the pool."""
+        if family not in self._named:
+            effects_P_K_1 = self.effects([family], self.task.split(Split.POOL))
+            correlation_1_A = _directions(effects_P_K_1) @ self._attribute_directions.T
+            self._named[family] = float(np.abs(correlation_1_A).max(initial=0.0)) > ALIKE
+        return self._named[family]
+
+    @cached_property
+    def _attribute_directions(self) -> Array:
+        """direction_A_F of what every attribute says of the pool."""
+        return _directions(self.effects(self.attributes(), self.task.split(Split.POOL)))
 
     @cached_property
     def _families(self) -> list[tuple[str, ...]]:
@@ -256,3 +285,12 @@ class Grounder:
         """What is measured: the options of all cases where they vary, else the texts."""
         vary = self.task.options_vary
         return [option for case in cases for option in case.options] if vary else [case.text for case in cases]
+
+
+def _directions(effects_N_K_S: Array) -> Array:
+    """unit_S_F of S effects, centred over the N cases: products of these are correlations, 0 where nothing varies."""
+    n, k, sets = effects_N_K_S.shape
+    centred_S_F = (effects_N_K_S - effects_N_K_S.mean(axis=0)).reshape(n * k, sets).T
+    size_S_1 = np.linalg.norm(centred_S_F, axis=1, keepdims=True)
+    unit_S_F: Array = np.divide(centred_S_F, size_S_1, out=np.zeros_like(centred_S_F), where=size_S_1 > 0)
+    return unit_S_F

@@ -104,3 +104,20 @@ def test_what_most_texts_have_all_of_has_an_effect_too(cases_file: Callable[...,
     measure = conditional(LOUD.measure, "ellipsis", True)
     conditional_N = grounder.effects([replace(LOUD, measure=measure)], cases)[:, 1, 0]
     assert np.array_equal(conditional_N > 0.1, loud_N & trailing_N), "and makes a condition that holds"
+
+
+def test_a_few_enormous_numbers_dont_make_nothing_of_the_others(cases_file: Callable[..., Path]) -> None:
+    made = rows(160)
+    for index, row in enumerate(made):
+        row["text"] = f"It took {index % 5} days." if index % 42 else "It took 1000000 days."
+    task = load_task(str(cases_file(made)), 0).task
+    task = replace(task, attributes={"days": lambda case: [float(case.text.split()[2])]})
+    grounder, pool = Grounder(task, embed), task.split(Split.POOL)
+    effect_of = {
+        case.text: effect
+        for case, effect in zip(pool, grounder.effects([replace(LOUD, measure="days")], pool)[:, 1, 0], strict=True)
+    }
+    most, more, usual = (effect_of[f"It took {days} days."] for days in (1000000, 4, 2))
+    assert most == pytest.approx(0.5)
+    assert more > 0.25
+    assert usual == 0.0
