@@ -66,6 +66,8 @@ class Suite(BaseModel):
     name: str = ""
     description: str = ""
     seeds: int = Field(default=5, gt=0)
+    first_seed: int = Field(default=0, ge=0)
+    """A method that was tuned on some seeds is shown on others."""
     workers: int = Field(default=1, gt=0)
     """Processes, where nothing else is asked for and there are cores for them; each holds the models."""
     methods: list[str] = Field(min_length=1)
@@ -77,7 +79,7 @@ class Suite(BaseModel):
         trials = []
         for grid in self.grid:
             for supervisor in grid.supervisors:
-                for seed in range(self.seeds):
+                for seed in range(self.first_seed, self.first_seed + self.seeds):
                     common = {**self.settings, "task": grid.task, "supervisor": supervisor, "seed": seed}
                     if grid.budget is not None:
                         common["budget"] = grid.budget

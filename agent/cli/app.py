@@ -156,7 +156,10 @@ def bench(
     ] = None,
     threads: Annotated[int, typer.Option(min=0, help="Threads of a trial; 0 shares the cores out, 1 on Ray.")] = 0,
     gpus: Annotated[float, typer.Option(min=0, help="GPUs that a trial needs, on Ray.")] = 0.0,
-    seeds: Annotated[int | None, typer.Option(min=1, help="Seeds, instead of the suite's.")] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="How many seeds, instead of the suite's.")] = None,
+    first_seed: Annotated[
+        int | None, typer.Option(min=0, help="The first of them: seeds nobody has looked at.")
+    ] = None,
     methods: Annotated[str | None, typer.Option(help="Methods, separated by commas, instead of the suite's.")] = None,
     vllm_python: VllmPython = None,
 ) -> None:
@@ -168,7 +171,7 @@ def bench(
         return
     from askew.agent.cli.benching import bench_command
 
-    bench_command(suite, out, json_, resume_, workers, threads, gpus, seeds, methods)
+    bench_command(suite, out, json_, resume_, workers, threads, gpus, seeds, first_seed, methods)
 
 
 @app.command()

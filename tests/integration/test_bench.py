@@ -257,3 +257,10 @@ def test_a_task_of_ones_own_is_asked_in_all_its_ways_and_a_built_in_one_by_its_c
     ways: tuple[Literal["all", "cue"] | None, ...] = (None, "all", "cue")
     assert [asked(str(path), way) for way in ways] == [1, 1, 0]
     assert [asked("movie-reviews", way) for way in ways] == [0, 1, 0]
+
+
+def test_a_suite_may_be_run_on_seeds_that_nobody_looked_at() -> None:
+    fresh = bench.read_suite("quick", seeds=2, first_seed=8, methods=["weak", "ceiling"])
+    assert [[settings.seed for settings in trial] for trial in fresh.trials()] == [[8, 8], [9, 9]]
+    with pytest.raises(InputError, match="first_seed"):
+        bench.read_suite("quick", first_seed=-1)
