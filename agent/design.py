@@ -1,9 +1,9 @@
 """Steps 3 and 4: rank the sets by what resolving them is worth, and choose the cases to ask.
 
-Most of a round's labels decide between the hypotheses of the sets that matter most; the rest buy
-information about the truth of the pool directly (EPIG over draws from the joint posterior of the truth
-model and the mistake theory). Either way the supervisor has to be expected to get the case right, unless
-the case is a minimal edit: then its mistake is what the experiment is about.
+Some of a round's labels decide between the hypotheses of the sets that matter most, some screen all sets
+together, and the rest buy information about the truth of the pool directly (EPIG over draws from the joint
+posterior of the truth model and the mistake theory). Either way the supervisor has to be expected to get the
+case right, unless the case is a minimal edit: then its mistake is what the experiment is about.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from askew.tasks.case import Case
 
 SET_SHARE = 0.6
 """Share of a round's labels that goes to telling hypotheses apart; the rest goes to the truth."""
+SCREENING = 0.5
+"""Share of these that screens all sets together; the rest is for the leading ones."""
 SETS_A_ROUND = 6
 
 
@@ -114,35 +116,43 @@ def choose(
     a_min: float,
     rng: np.random.Generator,
 ) -> list[Choice]:
-    """The round's batch: shares for the leading sets, then joint information about the truth."""
+    """The round's batch: for each leading set, for all sets together, and jointly for the truth."""
     m = len(outlook.q_M_C_K)
     p_M = np.full(m, 1.0 / m)
     epig_C = infogain.epig(p_M, outlook.q_M_C_K, outlook.r_M_T_K, outlook.weight_T)
     edited_C = np.array([candidate.source == "edited" for candidate in candidates])
-    allowed_C = gate(outlook.reliability_C, edited_C, a_min, size)
-    eig_by_set = {s: infogain.eig(beliefs[s].p_H, q) for s, q in outlook.q_by_set.items()}
-    free_C = allowed_C.copy()
+    free_C = gate(outlook.reliability_C, edited_C, a_min, size)
+    # An edit for other sets leaves this one's subject as it is in the parent, whose truth it shares: nothing new.
+    eig_by_set = {
+        name: infogain.eig(beliefs[name].p_H, q_H_C_K)
+        * np.array([not candidate.about or name in candidate.about for candidate in candidates])
+        for name, q_H_C_K in outlook.q_by_set.items()
+    }
     chosen: list[Choice] = []
-    labels = int(SET_SHARE * size)
+    screened = int(SCREENING * int(SET_SHARE * size))
+    labels = int(SET_SHARE * size) - screened
     leading = [p for p in priorities if p.resolvable][: min(SETS_A_ROUND, labels)]
     for place, priority in enumerate(leading):
         share = len(range(place, labels, len(leading)))
-        # An edit for another set leaves this one's subject as it is in the parent, whose truth it shares: nothing new.
-        mine_C = np.array([not candidate.about or priority.set_id in candidate.about for candidate in candidates])
         eig_C = eig_by_set[priority.set_id]
         batch = infogain.joint_batch(
-            beliefs[priority.set_id].p_H, outlook.q_by_set[priority.set_id], share, eig_C * free_C * mine_C, rng
+            beliefs[priority.set_id].p_H, outlook.q_by_set[priority.set_id], share, eig_C * free_C, rng
         )
         for index in batch.indices:
             free_C[index] = False
             chosen.append(
                 Choice(index, priority.set_id, float(eig_C[index]), float(epig_C[index]), round(priority.flips, 3))
             )
+    flips_by_set = {priority.set_id: round(priority.flips, 3) for priority in priorities}
+    unsure_S = np.array([infogain.entropy(beliefs[name].p_H) for name in eig_by_set])
+    for index in infogain.screening_batch(np.array(list(eig_by_set.values())), unsure_S, free_C, screened):
+        free_C[index] = False
+        about = max(eig_by_set, key=lambda s: eig_by_set[s][index])
+        chosen.append(Choice(index, about, float(eig_by_set[about][index]), float(epig_C[index]), flips_by_set[about]))
     score_C = epig_C * outlook.reliability_C * free_C * ~edited_C
     batch = infogain.joint_batch(p_M, outlook.q_M_C_K, size - len(chosen), score_C, rng)
     for index in batch.indices:
-        about = max(eig_by_set, key=lambda s: eig_by_set[s][index], default=None)
-        eig = float(eig_by_set[about][index]) if about else 0.0
+        eig = max((float(eig_C[index]) for eig_C in eig_by_set.values()), default=0.0)
         chosen.append(Choice(index, None, eig, float(epig_C[index])))
     return [chosen[int(i)] for i in rng.permutation(len(chosen))]
 

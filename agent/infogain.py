@@ -148,3 +148,27 @@ def joint_batch(
             chosen.append(int(index))
             scores.append(float(score_C[index]))
     return CandidateBatch(tuple(chosen), tuple(scores))
+
+
+def screening_batch(eig_S_C: Array, unsure_S: Array, allowed_C: NDArray[np.bool_], size: int) -> list[int]:
+    """At most ``size`` of C cases, those that tell most about S sets together, best first.
+
+    What is unsure about a set shrinks with every case by the share that the case tells of it, so that the next one is
+    about what the others left open: adaptive group testing (Dorfman 1943), where the items are sets and the group is
+    everything that a case has more of than others have.
+
+    Args:
+        eig_S_C: what each case tells of each set alone, in nats.
+        unsure_S: entropy of each set's posterior, in nats.
+        allowed_C: which cases may be chosen.
+        size: how many.
+    """
+    share_S_C = eig_S_C / np.maximum(unsure_S, 1e-12)[:, None]
+    left_S, allowed_C = unsure_S.copy(), allowed_C.copy()
+    chosen: list[int] = []
+    while len(left_S) and len(chosen) < size and allowed_C.any():
+        best = int(np.where(allowed_C, left_S @ share_S_C, -1.0).argmax())
+        chosen.append(best)
+        allowed_C[best] = False
+        left_S *= 1.0 - share_S_C[:, best]
+    return chosen

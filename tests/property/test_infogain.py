@@ -172,3 +172,24 @@ def test_power_sampling_draws_in_proportion_to_the_score() -> None:
     rng = np.random.default_rng(0)
     first = [infogain.joint_batch(p_H, q_H_C_K, 1, score_C, rng, exact_states=1).indices[0] for _ in range(4000)]
     assert np.allclose(np.bincount(first, minlength=4) / 4000, score_C / 10, atol=0.03)
+
+
+def test_screening_turns_to_what_is_left_open() -> None:
+    unsure_S, free_C = np.array([0.7, 0.7, 0.1]), np.ones(4, dtype=bool)
+    eig_S_C = np.array([[0.6, 0.6, 0.0, 0.1], [0.0, 0.0, 0.4, 0.1], [0.0, 0.0, 0.0, 0.09]])
+    assert infogain.screening_batch(eig_S_C, unsure_S, free_C, 3) == [0, 2, 3], "a copy of the first tells little more"
+    assert infogain.screening_batch(eig_S_C, unsure_S, np.array([False, True, False, True]), 9) == [1, 3]
+    assert infogain.screening_batch(np.zeros((0, 4)), np.zeros(0), free_C, 2) == []
+    assert free_C.all(), "what it is given stays as it is"
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=25, deadline=None)
+def test_screening_ignores_the_order_of_sets_and_finds_the_best_single_case(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    unsure_S = rng.uniform(0.01, 0.7, 6)
+    eig_S_C = unsure_S[:, None] * rng.uniform(0, 1, (6, 12))
+    chosen = infogain.screening_batch(eig_S_C, unsure_S, np.ones(12, dtype=bool), 5)
+    assert len(set(chosen)) == 5 and chosen[0] == int(eig_S_C.sum(axis=0).argmax())
+    order = rng.permutation(6)
+    assert infogain.screening_batch(eig_S_C[order], unsure_S[order], np.ones(12, dtype=bool), 5) == chosen
