@@ -151,7 +151,7 @@ def joint_batch(
 
 
 def screening_batch(eig_S_C: Array, unsure_S: Array, allowed_C: NDArray[np.bool_], size: int) -> list[int]:
-    """At most ``size`` of C cases, those that tell most about S sets together, best first.
+    """At most ``size`` of C cases, those that tell most about S sets together, best first; none that tells nothing.
 
     What is unsure about a set shrinks with every case by the share that the case tells of it, so that the next one is
     about what the others left open: adaptive group testing (Dorfman 1943), where the items are sets and the group is
@@ -166,8 +166,11 @@ def screening_batch(eig_S_C: Array, unsure_S: Array, allowed_C: NDArray[np.bool_
     share_S_C = eig_S_C / np.maximum(unsure_S, 1e-12)[:, None]
     left_S, allowed_C = unsure_S.copy(), allowed_C.copy()
     chosen: list[int] = []
-    while len(left_S) and len(chosen) < size and allowed_C.any():
-        best = int(np.where(allowed_C, left_S @ share_S_C, -1.0).argmax())
+    while len(left_S) and len(chosen) < size:
+        told_C = (left_S @ share_S_C) * allowed_C
+        best = int(told_C.argmax())
+        if told_C[best] <= 0:
+            break
         chosen.append(best)
         allowed_C[best] = False
         left_S *= 1.0 - share_S_C[:, best]

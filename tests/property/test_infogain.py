@@ -180,6 +180,7 @@ def test_screening_turns_to_what_is_left_open() -> None:
     assert infogain.screening_batch(eig_S_C, unsure_S, free_C, 3) == [0, 2, 3], "a copy of the first tells little more"
     assert infogain.screening_batch(eig_S_C, unsure_S, np.array([False, True, False, True]), 9) == [1, 3]
     assert infogain.screening_batch(np.zeros((0, 4)), np.zeros(0), free_C, 2) == []
+    assert infogain.screening_batch(np.zeros((3, 4)), unsure_S, free_C, 2) == [], "these are better spent on the truth"
     assert free_C.all(), "what it is given stays as it is"
 
 
