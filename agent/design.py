@@ -128,27 +128,25 @@ def choose(
         * np.array([not candidate.about or name in candidate.about for candidate in candidates])
         for name, q_H_C_K in outlook.q_by_set.items()
     }
+    flips_by_set = {priority.set_id: round(priority.flips, 3) for priority in priorities}
     chosen: list[Choice] = []
+
+    def take(index: int, about: str) -> None:
+        free_C[index] = False
+        eig = float(eig_by_set[about][index])
+        chosen.append(Choice(index, about, eig, float(epig_C[index]), flips_by_set[about]))
+
     screened = int(SCREENING * int(SET_SHARE * size))
     labels = int(SET_SHARE * size) - screened
     leading = [p for p in priorities if p.resolvable][: min(SETS_A_ROUND, labels)]
     for place, priority in enumerate(leading):
         share = len(range(place, labels, len(leading)))
-        eig_C = eig_by_set[priority.set_id]
-        batch = infogain.joint_batch(
-            beliefs[priority.set_id].p_H, outlook.q_by_set[priority.set_id], share, eig_C * free_C, rng
-        )
-        for index in batch.indices:
-            free_C[index] = False
-            chosen.append(
-                Choice(index, priority.set_id, float(eig_C[index]), float(epig_C[index]), round(priority.flips, 3))
-            )
-    flips_by_set = {priority.set_id: round(priority.flips, 3) for priority in priorities}
+        p_H, q_H_C_K = beliefs[priority.set_id].p_H, outlook.q_by_set[priority.set_id]
+        for index in infogain.joint_batch(p_H, q_H_C_K, share, eig_by_set[priority.set_id] * free_C, rng).indices:
+            take(index, priority.set_id)
     unsure_S = np.array([infogain.entropy(beliefs[name].p_H) for name in eig_by_set])
     for index in infogain.screening_batch(np.array(list(eig_by_set.values())), unsure_S, free_C, screened):
-        free_C[index] = False
-        about = max(eig_by_set, key=lambda s: eig_by_set[s][index])
-        chosen.append(Choice(index, about, float(eig_by_set[about][index]), float(epig_C[index]), flips_by_set[about]))
+        take(index, max(eig_by_set, key=lambda s: eig_by_set[s][index]))
     score_C = epig_C * outlook.reliability_C * free_C * ~edited_C
     batch = infogain.joint_batch(p_M, outlook.q_M_C_K, size - len(chosen), score_C, rng)
     for index in batch.indices:
