@@ -247,15 +247,19 @@ class Grounder:
     def _has_name(self, family: Grounding) -> bool:
         """Whether an attribute says much the same of the pool."""
         if family not in self._named:
-            effects_P_K_1 = self.effects([family], self.task.split(Split.POOL))
-            correlation_1_A = _directions(effects_P_K_1) @ self._attribute_directions.T
-            self._named[family] = float(np.abs(correlation_1_A).max(initial=0.0)) > ALIKE
+            (effect_P_K,) = self._pool_effects([family])
+            self._named[family] = any(abs(correlation(effect_P_K, one)) > ALIKE for one in self._attribute_effects)
         return self._named[family]
 
     @cached_property
-    def _attribute_directions(self) -> Array:
-        """direction_A_F of what every attribute says of the pool."""
-        return _directions(self.effects(self.attributes(), self.task.split(Split.POOL)))
+    def _attribute_effects(self) -> Array:
+        """effects_A_P_K of every attribute on the pool."""
+        return self._pool_effects(self.attributes())
+
+    def _pool_effects(self, groundings: Sequence[Grounding]) -> Array:
+        """effects_S_P_K on the pool, centred over its cases."""
+        effects_P_K_S = self.effects(groundings, self.task.split(Split.POOL))
+        return np.moveaxis(effects_P_K_S - effects_P_K_S.mean(axis=0), 2, 0)
 
     @cached_property
     def _families(self) -> list[tuple[str, ...]]:
@@ -287,10 +291,8 @@ class Grounder:
         return [option for case in cases for option in case.options] if vary else [case.text for case in cases]
 
 
-def _directions(effects_N_K_S: Array) -> Array:
-    """unit_S_F of S effects, centred over the N cases: products of these are correlations, 0 where nothing varies."""
-    n, k, sets = effects_N_K_S.shape
-    centred_S_F = (effects_N_K_S - effects_N_K_S.mean(axis=0)).reshape(n * k, sets).T
-    size_S_1 = np.linalg.norm(centred_S_F, axis=1, keepdims=True)
-    unit_S_F: Array = np.divide(centred_S_F, size_S_1, out=np.zeros_like(centred_S_F), where=size_S_1 > 0)
-    return unit_S_F
+def correlation(first_N_K: Array, second_N_K: Array) -> float:
+    """How far two arrays, centred over the options, go together over N cases, -1 to 1; 0 where one never varies."""
+    first, second = first_N_K.ravel(), second_N_K.ravel()
+    size = float(np.linalg.norm(first) * np.linalg.norm(second))
+    return float(first @ second) / size if size > 0 else 0.0

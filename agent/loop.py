@@ -27,7 +27,7 @@ from askew.agent.design import (
     undesigned,
     without_noise,
 )
-from askew.agent.ground import Grounder
+from askew.agent.ground import Grounder, correlation
 from askew.agent.hypotheses import HypothesisSet
 from askew.agent.hypothesise import PROMPT, SHORT_PROMPT, Chain, informative_cases, sample_chains
 from askew.agent.journal import Data
@@ -39,7 +39,6 @@ from askew.agent.sets import (
     LARGEST_NUMBER_OF_SETS,
     Proposal,
     Surprise,
-    correlation,
     duplicate_of,
     enumerated,
     from_cluster,

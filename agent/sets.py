@@ -12,7 +12,7 @@ import numpy as np
 from askew.agent.belief import priors
 from askew.agent.cluster import SubjectCluster
 from askew.agent.conditional_logit import Array
-from askew.agent.ground import Grounder
+from askew.agent.ground import Grounder, correlation
 from askew.agent.hypotheses import Grounding, Hypothesis, HypothesisSet, Kind
 from askew.tasks.case import Case, Split, Task
 
@@ -261,13 +261,6 @@ def statement(subject: str, option: int, direction: int, kind: Kind, task: Task)
     if kind is Kind.BETTER:
         return f"{favoured} is right, and the supervisor says so"
     return f"the supervisor leans to {favoured}, which makes it no truer"
-
-
-def correlation(first_N_K: Array, second_N_K: Array) -> float:
-    """How far two arrays, centred over the options, go together over N cases, -1 to 1; 0 where one never varies."""
-    first, second = first_N_K.ravel(), second_N_K.ravel()
-    size = float(np.linalg.norm(first) * np.linalg.norm(second))
-    return float(first @ second) / size if size > 0 else 0.0
 
 
 def duplicate_of(effect_N_K: Array, others: Sequence[Array]) -> int | None:
