@@ -134,7 +134,7 @@ def _agreement(members: Sequence[GradedRun], weak: Sequence[GradedRun] | None) -
 def _check_comparable(runs: Sequence[GradedRun]) -> None:
     if not runs:
         raise InputError("nothing to compare: expected at least one run folder.")
-    for name in ("task", "supervisor", "budget", "student", "test_size"):
+    for name in ("task", "supervisor", "budget", "student", "learner", "test_size"):
         values = sorted({str(getattr(run.settings, name)) for run in runs})
         if len(values) > 1:
             raise InputError(

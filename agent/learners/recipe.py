@@ -25,6 +25,8 @@ class Recipe(BaseModel):
     learning_rate: Annotated[float, Field(gt=0.0)] | None = None
     """At its highest; by default what :data:`LEARNING_RATES` says for the learner."""
     epochs: Positive = 2
+    least_steps: Annotated[int, Field(ge=0)] = 0
+    """Of few examples more epochs are made, until there are so many steps of the optimiser."""
     batch: Positive = 16
     """Examples of one optimiser step."""
     tokens_at_once: Positive = 2048

@@ -23,6 +23,7 @@ from askew.agent.lab import Lab
 from askew.agent.learners.examples import Example, digest, label_words, truth_examples, weak_examples, weak_texts
 from askew.agent.learners.finetune import finetune_labels
 from askew.agent.learners.job import Job, check_configuration, launch, write_job
+from askew.agent.learners.losses import Loss
 from askew.agent.learners.networks import is_causal, label_ids, load_tokenizer
 from askew.agent.learners.recipe import Recipe
 from askew.agent.learners.saving import CARD, merge_adapter, read_card
@@ -40,11 +41,15 @@ HELD_OUT = 5
 """Every so many answers one is held out, to stop on agreement with it."""
 FEWEST_HELD_OUT = 5
 """With fewer, agreement is noise, and training runs to its end."""
+LEAST_STEPS = 100
+"""Of the optimiser: two passes over two hundred labels alone would leave a student that has hardly learned them."""
+WHOLE = "weights"
+"""Where an adapter's round keeps the whole model that it makes."""
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """What the student is to learn, and the weak labels that say when to stop."""
+    """What the student is to learn, and the labels that say when to stop."""
 
     learned: list[Example]
     held_out: list[Example]
@@ -52,10 +57,12 @@ class Lesson:
 
 @dataclass(frozen=True)
 class Finetuned:
-    """A retrained student: its merged weights predict, which is much faster than an adapter beside them."""
+    """A finetuned student: its merged weights predict, which is much faster than an adapter beside them."""
 
     eyes: LanguageModel
     task: Task
+    place: Path
+    """Its adapter, or its weights where all of them were trained."""
     facts: Data
     """For the log: what it was made from."""
 
@@ -93,39 +100,69 @@ def check_learner(settings: Settings, task: Task) -> None:
 
 
 def due(settings: Settings, number: int, *, last: bool) -> bool:
-    """Whether the student is retrained after round ``number``: every r rounds, and after the last, however it ended."""
-    if settings.learner == "probe" or number == 0:
+    """Whether the student is finetuned after round ``number``: every r rounds, and after the last, however it ended."""
+    if settings.learner == "probe":
         return False
-    return last or number % settings.retrain_every == 0
+    return last or (number > 0 and number % settings.retrain_every == 0)
 
 
 def retrain(lab: Lab, notebook: Notebook) -> Finetuned:
     """Finetune the student on everything the notebook knows, and publish it.
 
-    A student that was trained already, before the run was resumed, is taken as it is.
+    Raises:
+        RunError: training failed, or the weights are not the ones that the log names.
+    """
+    with lab.stage("finetune"):
+        made = finetuned(lab, make_lesson(lab, notebook))
+        look_through(lab, notebook, made)
+    lab.early.settle()  # whoever was asked before this student answers before it
+    lab.model.publish(made.place)
+    return replace(made, facts={**made.facts, "model_version": lab.model.version})
+
+
+def finetuned(lab: Lab, lesson: Lesson, base: Path | None = None, loss: Loss | None = None) -> Finetuned:
+    """The run's student, finetuned on a lesson in the folder of the round.
+
+    One that was trained already, before the run was resumed, is taken as it is.
+
+    Args:
+        lab: whose settings say how.
+        lesson: what is learned.
+        base: the weights it starts from, by default those of the run's student.
+        loss: instead of cross-entropy or what the recipe makes of it; then training stays in this process.
 
     Raises:
         RunError: training failed, or the weights are not the ones that the log names.
     """
+    from askew.agent.models.local import LocalModel
+
     settings = lab.settings
-    base = model_folder(settings.student)
+    base = base or model_folder(settings.student)
     seed = stream_seed(settings.seed, "finetune", lab.journal.round) % 2**31
-    recipe = Recipe(**{"seed": seed, **settings.finetune, "learner": settings.learner})
-    lesson = make_lesson(lab, notebook)
-    place = lab.folder / "student" / f"round-{lab.journal.round}"
-    with lab.stage("finetune"):
-        train(base, place / recipe.learner, lesson, recipe, lab)
-        eyes = look_through(lab, notebook, base, place / recipe.learner)
-    lab.early.settle()  # whoever was asked before this student answers before it
-    lab.model.publish(place / recipe.learner)
-    card = read_card(place / recipe.learner)
+    recipe = Recipe(**{"seed": seed, "least_steps": LEAST_STEPS, **settings.finetune, "learner": settings.learner})
+    place = lab.folder / "student" / f"round-{lab.journal.round}" / recipe.learner
+    train(base, place, lesson, recipe, lab, loss)
+    weights = place
+    if recipe.learner == "lora":
+        weights = place.parent / WHOLE
+        if not (weights / CARD).is_file():
+            merge_adapter(base, place, weights)
+    card = read_card(place)
     facts: Data = {
-        "learner": recipe.learner, "model_version": lab.model.version, "weights": card["files"], "data": card["data"],
+        "learner": recipe.learner, "weights": card["files"], "data": card["data"],
         "examples": len(lesson.learned), "held_out": len(lesson.held_out), "steps": card["steps"],
         "tokens": card["tokens"], "loss": card["loss"], "looks": card["looks"],
     }  # fmt: skip
     _same_as_logged(lab, facts)
-    return Finetuned(eyes, lab.task, facts)
+    return Finetuned(LocalModel(settings.student, weights), lab.task, place, facts)
+
+
+def held_out(examples: Sequence[Example]) -> Lesson:
+    """Every so many of ``examples`` are kept to stop by, the rest learned; of few all are learned."""
+    if len(examples) < HELD_OUT * FEWEST_HELD_OUT:
+        return Lesson(list(examples), [])
+    kept = [example for index, example in enumerate(examples) if index % HELD_OUT != HELD_OUT - 1]
+    return Lesson(kept, list(examples[HELD_OUT - 1 :: HELD_OUT]))
 
 
 def make_lesson(lab: Lab, notebook: Notebook) -> Lesson:
@@ -145,33 +182,23 @@ def make_lesson(lab: Lab, notebook: Notebook) -> Lesson:
     learned += truth_examples(task, answered, _rounded(truth_L_K)) + truth_examples(task, pool, _rounded(truth_N_K))
     learned += weak_examples(task, pool, _rounded(notebook.weak(pool, truth_N_K)))
     said = weak_examples(task, answered, np.eye(task.n_options)[weak_L])
-    held_out = said[HELD_OUT - 1 :: HELD_OUT] if len(said) >= HELD_OUT * FEWEST_HELD_OUT else []
-    kept = [example for index, example in enumerate(said) if not held_out or index % HELD_OUT != HELD_OUT - 1]
-    return Lesson(learned + kept, held_out)
+    own_words = held_out(said)
+    return Lesson(learned + own_words.learned, own_words.held_out)
 
 
-def look_through(lab: Lab, notebook: Notebook, base: Path, learned: Path) -> LanguageModel:
+def look_through(lab: Lab, notebook: Notebook, made: Finetuned) -> None:
     """From now on cases are seen with the new student's features, and the notebook is refitted to what it sees."""
-    from askew.agent.models.local import LocalModel
-
-    weights = learned
-    if lab.settings.learner == "lora":
-        weights = learned.parent / "weights"
-        if not (weights / CARD).is_file():
-            merge_adapter(base, learned, weights)
-    eyes = LocalModel(lab.settings.student, weights)
     # Its opinion is not heard (what the first student believed stands in), so it is asked in one way.
-    lab.representation = Representation(replace(lab.task, patterns=()), eyes, learned.parent)
+    lab.representation = Representation(replace(lab.task, patterns=()), made.eyes, made.place.parent)
     notebook.look_through(lab.representation)
     # Adapters are small and stay; whole models of earlier rounds can be made from them again.
     for earlier in (lab.folder / "student").glob("round-*"):
-        if earlier != learned.parent:
-            shutil.rmtree(earlier / "weights", ignore_errors=True)
+        if earlier != made.place.parent:
+            shutil.rmtree(earlier / WHOLE, ignore_errors=True)
             (earlier / "features.sqlite").unlink(missing_ok=True)
-    return eyes
 
 
-def train(base: Path, place: Path, lesson: Lesson, recipe: Recipe, lab: Lab) -> None:
+def train(base: Path, place: Path, lesson: Lesson, recipe: Recipe, lab: Lab, loss: Loss | None = None) -> None:
     """Train and save in ``place``, unless what is there was made from this lesson by this recipe."""
     try:
         card = read_card(place, verify=True)
@@ -187,13 +214,15 @@ def train(base: Path, place: Path, lesson: Lesson, recipe: Recipe, lab: Lab) -> 
         )
     shutil.rmtree(place.parent, ignore_errors=True)
     words, name = label_words(lab.task), lab.settings.student
-    if lab.settings.accelerate is not None:
+    if lab.settings.accelerate is not None and loss is None:
         job = write_job(
             place.parent / "job", Job(base=base, name=name, words=words, recipe=recipe), lesson.learned, lesson.held_out
         )
         launch(job, Path(lab.settings.accelerate)).rename(place)
     else:
-        finetune_labels(base, lesson.learned, words, recipe, validation=lesson.held_out, name=name).save(place)
+        finetune_labels(base, lesson.learned, words, recipe, validation=lesson.held_out, loss=loss, name=name).save(
+            place
+        )
 
 
 def _same_as_logged(lab: Lab, facts: Data) -> None:

@@ -120,7 +120,8 @@ class _Run:
         self.kept = _trained(network, recipe)
         self.network, self.optimizer = self.accelerator.prepare(network, optimizer)
         self.per_epoch = -(-len(objective.lengths) // recipe.batch)
-        self.total = self.per_epoch * recipe.epochs
+        self.epochs = max(recipe.epochs, -(-recipe.least_steps // self.per_epoch))
+        self.total = self.per_epoch * self.epochs
         # Not prepared: a prepared schedule advances once for each device.
         self.schedule: Any = get_cosine_schedule_with_warmup(
             self.optimizer.optimizer, round(recipe.warm_up * self.total), self.total
@@ -136,7 +137,7 @@ class _Run:
         rng = stream(self.recipe.seed, "finetune")
         losses: list[float] = []
         with progress("finetunes", self.total) as advance:
-            for _ in range(self.recipe.epochs):
+            for _ in range(self.epochs):
                 losses.clear()
                 for batch in epoch_batches(self.objective.lengths, self.recipe.batch, rng):
                     losses.append(self._step(batch))

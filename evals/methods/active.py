@@ -1,7 +1,8 @@
 """Active learning without hypotheses: which pool cases to ask, from the student's own uncertainty.
 
 Every method starts with the same random round, then scores the pool by draws from the student's posterior.
-The student, its prior and its training are those of passive-naive; only the choice of cases differs.
+The student, its prior and its training are those of passive-naive; only the choice of cases differs. It is chosen
+by the probe, also where the student is finetuned.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from askew.agent import infogain
 from askew.agent.conditional_logit import Array, Logit
 from askew.agent.lab import Lab
 from askew.evals.methods.registry import METHODS, Method
-from askew.evals.methods.shared import ask_plainly, batch_sizes, fit_labels, publish, random_pool
+from askew.evals.methods.shared import ask_plainly, batch_sizes, fit_heads, on_labels, publish, random_pool
 from askew.seeds import stream
 from askew.tasks.case import Case, Split
 from askew.tasks.gold import LoadedTask
@@ -177,8 +178,9 @@ def run_active(lab: Lab, acquire: Acquire) -> None:
             if weak is not None:
                 answers[case.id] = weak
         cases = [asked[case_id] for case_id in answers]
-        student = fit_labels(lab.representation, cases, np.array(list(answers.values()), dtype=np.int64))
-        publish(lab, student)
+        taught = on_labels(lab, cases, np.array(list(answers.values()), dtype=np.int64))
+        student = fit_heads(lab.representation, cases, taught.targets_N_K)
+        publish(lab, taught, last=number == lab.settings.rounds)
     lab.finish("the budget is spent")
 
 

@@ -7,13 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax
 
-from askew.agent.conditional_logit import Array
 from askew.agent.lab import Lab
 from askew.evals.methods.registry import method
-from askew.evals.methods.shared import Predict, SoftLabels, fit_targets, needs_probabilities, one_hot, run_passive
-from askew.seeds import stream
+from askew.evals.methods.shared import SoftLabels, Taught, needs_probabilities, one_hot, run_passive
 from askew.tasks.case import Case
 from askew.tasks.gold import LoadedTask
 
@@ -49,23 +46,9 @@ def loss_of(lab: Lab) -> Loss:
     }[lab.settings.method]
 
 
-def student(lab: Lab, cases: Sequence[Case], targets_N_K: Array, held: int = 0) -> Predict:
-    """The student trained by mini-batches with the method's loss; the last ``held`` cases are only stopped by."""
-    from askew.evals.methods.gradient import HeldOut, train
-
-    columns_N_K_D = lab.representation.columns(cases)
-    seen = len(cases) - held
-    held_out = HeldOut(columns_N_K_D[seen:], targets_N_K[seen:].argmax(axis=1)) if held else None
-    rng = stream(lab.settings.seed, "mini-batches", lab.settings.method, str(lab.journal.round))
-    theta_D = train(
-        columns_N_K_D[:seen], targets_N_K[:seen], lab.representation.variances(), loss_of(lab), rng, held_out
-    )
-    return lambda asked: np.asarray(softmax(lab.representation.columns(asked) @ theta_D, axis=1))
-
-
 def _on_hard_labels(lab: Lab, held: Callable[[int], int] = lambda _: 0) -> None:
-    def learn(cases: Sequence[Case], labels_N: NDArray[np.int64]) -> Predict:
-        return student(lab, cases, one_hot(labels_N, lab.task.n_options), held(len(cases)))
+    def learn(cases: Sequence[Case], labels_N: NDArray[np.int64]) -> Taught:
+        return Taught(cases, one_hot(labels_N, lab.task.n_options), loss_of(lab), held(len(cases)))
 
     run_passive(lab, learn)
 
@@ -103,7 +86,7 @@ def passive_early_stop(lab: Lab, _: LoadedTask) -> None:
 def passive_soft(lab: Lab, _: LoadedTask) -> None:
     """Soft labels, fitted like hard ones. A soft label costs as much as an answer."""
     soft = SoftLabels(lab)
-    run_passive(lab, lambda cases, _: fit_targets(lab.representation, cases, soft(cases)))
+    run_passive(lab, lambda cases, _: Taught(cases, soft(cases)))
 
 
 @method(
@@ -114,4 +97,4 @@ def passive_soft(lab: Lab, _: LoadedTask) -> None:
 def passive_kl(lab: Lab, _: LoadedTask) -> None:
     """KL(f_weak ‖ f): up to its optimiser the same student as passive-soft, as theory says it should be."""
     soft = SoftLabels(lab)
-    run_passive(lab, lambda cases, _: student(lab, cases, soft(cases)))
+    run_passive(lab, lambda cases, _: Taught(cases, soft(cases), loss_of(lab)))

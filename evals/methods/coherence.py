@@ -21,7 +21,7 @@ from scipy.special import log_softmax, xlogy
 from askew.agent.conditional_logit import Array
 from askew.agent.lab import Lab
 from askew.evals.methods.registry import method
-from askew.evals.methods.shared import fit_labels, publish
+from askew.evals.methods.shared import on_labels, publish
 from askew.seeds import stream
 from askew.tasks.case import Split
 from askew.tasks.gold import LoadedTask
@@ -47,7 +47,7 @@ def coherence(lab: Lab, _: LoadedTask) -> None:
         columns_N_K_D, opinion_N_K = lab.representation.columns(pool), lab.representation.opinion(pool)
         search = Search.over(columns_N_K_D, lab.representation.variances(), opinion_N_K)
         labels_N = search.run(stream(lab.settings.seed, "coherence"))
-    publish(lab, fit_labels(lab.representation, pool, labels_N))
+    publish(lab, on_labels(lab, pool, labels_N))
     lab.finish("nothing to ask")
 
 

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from askew.agent.conditional_logit import Array, Logit
+from askew.agent.conditional_logit import Array
 from askew.agent.lab import Lab, case_data
 from askew.agent.supervisors.base import Supervisor
 from askew.agent.supervisors.crowd import Crowd
 from askew.evals.methods.passive import held_out
 from askew.evals.methods.registry import METHODS, Method, method
-from askew.evals.methods.shared import batch_sizes, fit_labels, fit_targets, publish, random_pool, run_passive
+from askew.evals.methods.shared import Taught, batch_sizes, on_labels, publish, random_pool, run_passive
 from askew.tasks.case import Case
 from askew.tasks.gold import LoadedTask
 
@@ -51,10 +51,10 @@ def _needs_crowd(supervisor: Supervisor) -> str | None:
 def passive_cleaned(lab: Lab, _: LoadedTask) -> None:
     """Labels that students trained on the others find unlikely, for their class, are dropped."""
 
-    def learn(cases: Sequence[Case], labels_N: NDArray[np.int64]) -> Logit:
+    def learn(cases: Sequence[Case], labels_N: NDArray[np.int64]) -> Taught:
         kept_N = ~label_issues(labels_N, held_out(lab, cases, labels_N))
         kept = [case for case, keep in zip(cases, kept_N, strict=True) if keep]
-        return fit_labels(lab.representation, kept, labels_N[kept_N])
+        return on_labels(lab, kept, labels_N[kept_N])
 
     run_passive(lab, learn)
 
@@ -122,14 +122,8 @@ def _aggregated(lab: Lab, aggregate: Aggregate) -> None:
                 cases[case.id] = case
                 ratings.append((case.id, rater, label))
         known = list(cases.values())
-        publish(
-            lab,
-            fit_targets(
-                lab.representation,
-                known,
-                soft_labels(aggregate(ratings) if ratings else None, known, lab.task.n_options),
-            ),
-        )
+        targets_N_K = soft_labels(aggregate(ratings) if ratings else None, known, lab.task.n_options)
+        publish(lab, Taught(known, targets_N_K), last=number == lab.settings.rounds)
     lab.finish("the budget is spent")
 
 

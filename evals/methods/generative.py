@@ -11,7 +11,7 @@ from askew.agent.models.pull import model_folder
 from askew.agent.representation import Representation
 from askew.errors import InputError, RunError
 from askew.evals.methods.registry import method
-from askew.evals.methods.shared import fit_labels, run_passive
+from askew.evals.methods.shared import Taught, one_hot, run_passive
 from askew.prompts.loader import load_prompt
 from askew.seeds import stream, stream_seed
 from askew.tasks.case import Case, Split, Task
@@ -42,7 +42,8 @@ def passive_generative(lab: Lab, _: LoadedTask) -> None:
     from askew.agent.models.local import LocalModel
 
     lab.representation = Representation(lab.task, LocalModel(lab.settings.student, place / "weights"), place)
-    run_passive(lab, lambda cases, labels_N: fit_labels(lab.representation, cases, labels_N))
+    k = lab.task.n_options
+    run_passive(lab, lambda cases, labels_N: Taught(cases, one_hot(labels_N, k), base=place / "weights"))
     # The adapter stays; the whole model and its features can be made from it again.
     shutil.rmtree(place / "weights", ignore_errors=True)
     (place / "features.sqlite").unlink(missing_ok=True)

@@ -1,6 +1,6 @@
 """The shared student trained by mini-batches: for losses that are defined on a batch, or that stop early.
 
-It is the student of :func:`askew.evals.methods.shared.fit_targets`, same columns and same prior. There the
+It is the student of :func:`askew.evals.methods.shared.fit_heads`, same columns and same prior. There the
 posterior's mode is found exactly; here by Adam, which for plain cross-entropy leads to the same place.
 """
 
@@ -11,9 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from askew.agent.conditional_logit import Array
+from askew.agent.lab import Lab
 from askew.agent.learners.losses import Loss
+from askew.evals.methods.shared import Predict, Taught
+from askew.seeds import stream
 
 EPOCHS = 60
 BATCH = 32
@@ -27,6 +31,19 @@ class HeldOut:
 
     columns_N_K_D: Array
     labels_N: NDArray[np.int64]
+
+
+def trained_heads(lab: Lab, taught: Taught) -> Predict:
+    """A probe that has learned what is taught by its loss, in mini-batches."""
+    assert taught.loss is not None
+    columns_N_K_D = lab.representation.columns(taught.cases)
+    seen = len(taught.cases) - taught.held
+    kept = HeldOut(columns_N_K_D[seen:], taught.targets_N_K[seen:].argmax(axis=1)) if taught.held else None
+    rng = stream(lab.settings.seed, "mini-batches", lab.settings.method, str(lab.journal.round))
+    theta_D = train(
+        columns_N_K_D[:seen], taught.targets_N_K[:seen], lab.representation.variances(), taught.loss, rng, kept
+    )
+    return lambda asked: np.asarray(softmax(lab.representation.columns(asked) @ theta_D, axis=1))
 
 
 def train(

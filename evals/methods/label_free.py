@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from askew.agent.conditional_logit import Array, Logit
+from askew.agent.conditional_logit import Array
 from askew.agent.journal import Data
 from askew.agent.lab import PREDICTED, Lab
 from askew.agent.representation import RIGHT, WRONG, case_texts
 from askew.agent.write import key, written_cases
 from askew.evals.methods.registry import method
-from askew.evals.methods.shared import ask_plainly, fit_labels, publish, random_pool, run_passive
+from askew.evals.methods.shared import Taught, ask_plainly, on_labels, publish, random_pool, run_passive
 from askew.prompts.loader import load_prompt
 from askew.seeds import stream
 from askew.tasks.case import Case, Split
@@ -100,9 +100,9 @@ def self_generated_passive(lab: Lab, _: LoadedTask) -> None:
     written: list[Case] = []
     intended: list[int] = []
 
-    def learn(cases: Sequence[Case], labels_N: NDArray[np.int64]) -> Logit:
+    def learn(cases: Sequence[Case], labels_N: NDArray[np.int64]) -> Taught:
         both_N = np.concatenate([np.array(intended, dtype=np.int64), labels_N])
-        return fit_labels(lab.representation, [*written, *cases], both_N)
+        return on_labels(lab, [*written, *cases], both_N)
 
     def begin() -> None:
         made, meant = generate(lab)
@@ -117,7 +117,7 @@ def self_generated(lab: Lab, _: LoadedTask) -> None:
     """As many written cases as the scientific method writes, with the labels they were written to have."""
     lab.start()
     written, intended = generate(lab)
-    publish(lab, fit_labels(lab.representation, written, np.array(intended, dtype=np.int64)))
+    publish(lab, on_labels(lab, written, np.array(intended, dtype=np.int64)))
     lab.finish("nothing to ask")
 
 

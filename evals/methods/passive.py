@@ -16,11 +16,11 @@ from askew.agent.supervisors.model import case_features
 from askew.evals.methods.registry import method
 from askew.evals.methods.shared import (
     SoftLabels,
-    fit_labels,
-    fit_targets,
+    Taught,
     gives_probabilities,
+    heads,
+    on_labels,
     one_hot,
-    predictor,
     run_passive,
 )
 from askew.tasks.case import Case, Split, Task
@@ -35,7 +35,7 @@ FOLDS = 5
 @method("passive-naive", "finetune on the weak labels of random pool cases")
 def passive_naive(lab: Lab, _: LoadedTask) -> None:
     """The student trained on what the supervisor said, as it said it."""
-    run_passive(lab, lambda cases, labels_N: fit_labels(lab.representation, cases, labels_N))
+    run_passive(lab, lambda cases, labels_N: on_labels(lab, cases, labels_N))
 
 
 @method("passive-confident-only", "passive finetuning on the half of the weak labels that are surest")
@@ -43,11 +43,11 @@ def passive_confident_only(lab: Lab, _: LoadedTask) -> None:
     """The supervisor's own confidence decides where it has any, else that of students which didn't see the label."""
     soft = SoftLabels(lab) if gives_probabilities(lab.supervisor) else None
 
-    def learn(cases: Sequence[Case], labels_N: NDArray[np.int64]) -> Logit:
+    def learn(cases: Sequence[Case], labels_N: NDArray[np.int64]) -> Taught:
         p_N_K = held_out(lab, cases, labels_N) if soft is None else soft(cases)
         sure_N = p_N_K[np.arange(len(cases)), labels_N]
         kept = np.argsort(-sure_N, kind="stable")[: max(1, int(SURE * len(cases)))]
-        return fit_labels(lab.representation, [cases[int(i)] for i in kept], labels_N[kept])
+        return on_labels(lab, [cases[int(i)] for i in kept], labels_N[kept])
 
     run_passive(lab, learn)
 
@@ -60,8 +60,8 @@ def held_out(lab: Lab, cases: Sequence[Case], labels_N: NDArray[np.int64]) -> Ar
         seen = [case for case, where in zip(cases, fold_N, strict=True) if where != fold]
         asked = [case for case, where in zip(cases, fold_N, strict=True) if where == fold]
         if seen and asked:
-            student = fit_labels(lab.representation, seen, labels_N[fold_N != fold])
-            p_N_K[fold_N == fold] = predictor(lab, student)(asked)
+            student = heads(lab, on_labels(lab, seen, labels_N[fold_N != fold]))
+            p_N_K[fold_N == fold] = student(asked)
     return p_N_K
 
 
@@ -83,12 +83,12 @@ def passive_bootstrap(lab: Lab, _: LoadedTask) -> None:
 
     smaller = [Smaller(lab.task, features) for features in (embedded, cut)]
 
-    def learn(cases: Sequence[Case], labels_N: NDArray[np.int64]) -> Logit:
+    def learn(cases: Sequence[Case], labels_N: NDArray[np.int64]) -> Taught:
         taught, targets_N_K = cases, one_hot(labels_N, lab.task.n_options)
         for student in smaller:
             targets_N_K = student.fit(taught, targets_N_K).probabilities(student.pool_N_K_D)
             taught = pool
-        return fit_targets(representation, pool, targets_N_K)
+        return Taught(pool, targets_N_K)
 
     run_passive(lab, learn)
 

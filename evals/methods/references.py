@@ -10,7 +10,7 @@ from askew.agent.lab import PREDICTED, Lab
 from askew.agent.supervisors.base import checked_labels
 from askew.errors import InputError
 from askew.evals.methods.registry import method
-from askew.evals.methods.shared import fit_labels, publish, random_pool
+from askew.evals.methods.shared import on_labels, publish, random_pool
 from askew.tasks.case import Case, Split
 from askew.tasks.gold import LoadedTask
 
@@ -42,7 +42,7 @@ def gold_same_budget(lab: Lab, loaded: LoadedTask) -> None:
 
 @method("ceiling", "the student trained on the gold labels of the whole pool", reference=True)
 def ceiling(lab: Lab, loaded: LoadedTask) -> None:
-    """The upper end of PGR: same student, same features, all the truth there is in the pool."""
+    """The upper end of PGR: same student, same learner, all the truth there is in the pool."""
     _on_gold(lab, loaded, lab.task.split(Split.POOL))
 
 
@@ -51,5 +51,5 @@ def _on_gold(lab: Lab, loaded: LoadedTask, cases: Sequence[Case]) -> None:
     if not known:
         raise InputError(f"{lab.task.name} has no gold labels in its pool: {lab.settings.method!r} needs them.")
     lab.start()
-    publish(lab, fit_labels(lab.representation, known, loaded.gold.of(known)))
+    publish(lab, on_labels(lab, known, loaded.gold.of(known)))
     lab.finish("trained on gold labels")

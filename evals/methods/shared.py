@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,17 +14,38 @@ from numpy.typing import NDArray
 from askew.agent.conditional_logit import Array, Logit, fit_logit
 from askew.agent.journal import Data
 from askew.agent.lab import PREDICTED, Lab, case_data, rounded
+from askew.agent.learners.examples import truth_examples
+from askew.agent.learners.student import WHOLE, Finetuned, Lesson, due, finetuned, held_out
 from askew.agent.representation import Representation
 from askew.agent.supervisors.base import Supervisor
 from askew.errors import SupervisorError
 from askew.seeds import stream
 from askew.tasks.case import Case, Split
 
+if TYPE_CHECKING:  # torch is heavy: it is imported when a student is trained by mini-batches
+    from askew.agent.learners.losses import Loss
+
 Predict = Callable[[Sequence[Case]], Array]
 """p_N_K of the truth for cases."""
 
-Learn = Callable[[Sequence[Case], NDArray[np.int64]], Logit | Predict]
-"""From answered cases and their labels_N to a student."""
+
+@dataclass(frozen=True)
+class Taught:
+    """What a student learns: how it learns is the run's learner, the same for every method."""
+
+    cases: Sequence[Case]
+    targets_N_K: Array
+    """The (soft) label of each case."""
+    loss: Loss | None = None
+    """Instead of cross-entropy."""
+    held: int = 0
+    """The last so many cases are only stopped by."""
+    base: Path | None = None
+    """The weights that are finetuned, where they aren't those of the run's student."""
+
+
+Learn = Callable[[Sequence[Case], NDArray[np.int64]], Taught | Predict]
+"""From answered cases and their labels_N to what a student learns, or to a student of the method's own."""
 
 
 def random_pool(lab: Lab) -> list[Case]:
@@ -60,7 +85,7 @@ def run_passive(lab: Lab, learn: Learn, begin: Callable[[], None] = lambda: None
             if weak is not None:
                 cases.append(case)
                 labels.append(weak)
-        publish(lab, learn(cases, np.array(labels, dtype=np.int64)))
+        publish(lab, learn(cases, np.array(labels, dtype=np.int64)), last=number == lab.settings.rounds)
     lab.finish("the budget is spent")
 
 
@@ -111,30 +136,47 @@ def one_hot(labels_N: NDArray[np.int64], k: int) -> Array:
     return targets_N_K
 
 
-def fit_targets(
-    representation: Representation, cases: Sequence[Case], targets_N_K: Array, weights_N: Array | None = None
-) -> Logit:
-    """The student, a Bayesian logit on frozen features, trained on (soft) targets as they are."""
-    return fit_logit(representation.columns(cases), targets_N_K, representation.variances(), weights_N=weights_N)
+def on_labels(lab: Lab, cases: Sequence[Case], labels_N: NDArray[np.int64]) -> Taught:
+    """Labels, taken as they are."""
+    return Taught(cases, one_hot(labels_N, lab.task.n_options))
 
 
-def fit_labels(representation: Representation, cases: Sequence[Case], labels_N: NDArray[np.int64]) -> Logit:
-    """The student trained on labels as they are."""
-    return fit_targets(representation, cases, one_hot(labels_N, representation.task.n_options))
+def fit_heads(representation: Representation, cases: Sequence[Case], targets_N_K: Array) -> Logit:
+    """The student as a probe, a Bayesian logit on frozen features, trained on (soft) targets as they are."""
+    return fit_logit(representation.columns(cases), targets_N_K, representation.variances())
 
 
-def predictor(lab: Lab, student: Logit) -> Predict:
-    """What a student on the shared features predicts."""
+def heads(lab: Lab, taught: Taught) -> Predict:
+    """A probe that has learned what is taught."""
+    if taught.loss is None:
+        student = fit_heads(lab.representation, taught.cases, taught.targets_N_K)
+        return lambda cases: student.probabilities(lab.representation.columns(cases))
+    from askew.evals.methods.gradient import trained_heads
 
-    def predict(cases: Sequence[Case]) -> Array:
-        return student.probabilities(lab.representation.columns(cases))
-
-    return predict
+    return trained_heads(lab, taught)
 
 
-def publish(lab: Lab, student: Logit | Predict) -> None:
-    """Record a student's predictions on the splits that it is graded on."""
-    predict = predictor(lab, student) if isinstance(student, Logit) else student
+def finetuned_student(lab: Lab, taught: Taught) -> Finetuned:
+    """The run's student finetuned on what is taught, as the scientific method's is: one label in five is stopped by."""
+    examples = truth_examples(lab.task, taught.cases, taught.targets_N_K)
+    seen = len(examples) - taught.held
+    lesson = Lesson(examples[:seen], examples[seen:]) if taught.held else held_out(examples)
+    with lab.stage("finetune"):
+        return finetuned(lab, lesson, taught.base, taught.loss)
+
+
+def publish(lab: Lab, student: Taught | Predict, *, last: bool = True) -> None:
+    """Record what a student predicts on the splits that it is graded on; it is finetuned when that is due."""
     version = f"{lab.settings.student}+{lab.settings.method}.{lab.journal.round}"
-    lab.journal.note("training", student_version=version, labels=lab.labels_used)
+    facts: Data = {}
+    if not isinstance(student, Taught):
+        predict = student
+    elif due(lab.settings, lab.journal.round, last=last) and len(student.cases):
+        made = finetuned_student(lab, student)
+        predict, facts = made.truth, made.facts
+    else:
+        predict = heads(lab, student)
+    lab.journal.note("training", student_version=version, labels=lab.labels_used, **facts)
     lab.predict(version, {s: predict(lab.task.split(s)) for s in PREDICTED if lab.task.split(s)}, None)
+    # Adapters are small and stay; whole models can be made from them again.
+    shutil.rmtree(lab.folder / "student" / f"round-{lab.journal.round}" / WHOLE, ignore_errors=True)

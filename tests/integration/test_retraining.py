@@ -16,13 +16,17 @@ from tiny import make_llama
 from askew.agent.config import Settings
 from askew.agent.journal import EVENTS, Journal, read_events
 from askew.agent.lab import Lab
+from askew.agent.learners.examples import label_words, truth_examples
+from askew.agent.learners.finetune import finetune_labels
+from askew.agent.learners.recipe import Recipe
 from askew.agent.learners.saving import read_card
-from askew.agent.learners.student import due
-from askew.agent.loop import scientific
+from askew.agent.learners.student import LEAST_STEPS, due
 from askew.agent.models.base import Completion, Heard, SamplingRequest, unheard
 from askew.agent.models.local import LocalModel
 from askew.agent.representation import Representation
 from askew.errors import RunError
+from askew.evals.methods import METHODS
+from askew.tasks.case import Split
 from askew.tasks.load import load_task
 
 
@@ -44,14 +48,15 @@ def run(
         finetune={"r": 4, "epochs": 2, "learning_rate": 5e-3, "precision": "no", **(fine or {})},
         **{"learner": "lora", "retrain_every": 2, "budget": 40, "rounds": 3, **more},
     )  # fmt: skip
-    task = load_task(chosen.task, chosen.seed).task
+    loaded = load_task(chosen.task, chosen.seed)
+    task = loaded.task
     representation = Representation(task, LocalModel("tiny", llama), folder.parent / "cache")
     with Journal(folder) as journal:
         lab = Lab(
             settings=chosen, task=task, supervisor=Rater(), model=model or ScriptedModel(),
             representation=representation, embed=embed, journal=journal, folder=folder,
         )  # fmt: skip
-        scientific(lab)
+        METHODS[chosen.method].run(lab, loaded)
     return lab
 
 
@@ -151,3 +156,66 @@ def test_when_a_student_is_due() -> None:
     assert not any(due(Settings(), number, last=True) for number in range(6))
     with pytest.raises(ValueError, match="epochs"):
         Settings(finetune={"epochs": 0})
+
+
+@pytest.mark.parametrize(
+    ("method", "rounds_that_train"),
+    [
+        ("passive-naive", [2, 3]),
+        ("passive-confidence", [2, 3]),
+        ("passive-early-stop", [2, 3]),
+        ("passive-bootstrap", [2, 3]),
+        ("uncertainty", [2, 3]),
+        ("self-generated", [0]),
+        ("coherence", [0]),
+        ("gold-same-budget", [0]),
+        ("ceiling", [0]),
+        ("zero-shot", []),
+    ],
+)
+def test_rivals_and_bounds_are_finetuned_as_the_method_is(
+    method: str, rounds_that_train: list[int], cases_file: Callable[..., Path], llama: Path, tmp_path: Path
+) -> None:
+    path, folder = cases_file(), tmp_path / "run"
+    run(path, llama, folder, method=method)
+    made = [event for event in read_events(folder) if event.kind == "training"]
+    assert [event.round for event in made if event.data.get("learner") == "lora"] == rounds_that_train
+    for number in rounds_that_train:
+        kept = folder / "student" / f"round-{number}"
+        recipe = read_card(kept / "lora", verify=True)["recipe"]
+        assert (recipe["r"], recipe["least_steps"]) == (4, LEAST_STEPS)
+        assert not (kept / "weights").exists()
+    log = (folder / EVENTS).read_bytes()
+    lines = log.splitlines(keepends=True)
+    (folder / EVENTS).write_bytes(
+        b"".join(lines[:-3])
+    )  # the last student was trained, not all that it predicts is there
+    run(path, llama, folder, method=method)
+    assert (folder / EVENTS).read_bytes() == log
+
+
+def test_a_finetuned_ceiling_is_what_finetuning_on_gold_gives(
+    cases_file: Callable[..., Path], llama: Path, tmp_path: Path
+) -> None:
+    run(cases_file(), llama, tmp_path / "run", method="ceiling")
+    loaded = load_task(str(cases_file()), 0)
+    pool, test = loaded.task.split(Split.POOL), loaded.task.split(Split.TEST)
+    examples = truth_examples(loaded.task, pool, np.eye(2)[loaded.gold.of(pool)])
+    recipe = Recipe(**read_card(tmp_path / "run" / "student" / "round-0" / "lora")["recipe"])
+    learned = [example for index, example in enumerate(examples) if index % 5 != 4]
+    alone = finetune_labels(llama, learned, label_words(loaded.task), recipe, validation=examples[4::5])
+    expected_N_K = alone.probabilities(
+        [one.texts for one in truth_examples(loaded.task, test, np.eye(2)[[0] * len(test)])]
+    )
+    (seen,) = (e.data for e in read_events(tmp_path / "run") if e.kind == "prediction" and e.data["split"] == "test")
+    np.testing.assert_allclose(seen["truth"], expected_N_K, atol=2e-3)
+
+
+def test_a_loss_of_its_own_is_what_a_rival_is_finetuned_by(
+    cases_file: Callable[..., Path], llama: Path, tmp_path: Path
+) -> None:
+    path = cases_file()
+    run(path, llama, tmp_path / "naive", method="passive-naive")
+    run(path, llama, tmp_path / "confident", method="passive-confidence")
+    naive, confident = (read_card(tmp_path / name / "student" / "round-3" / "lora") for name in ("naive", "confident"))
+    assert naive["data"] == confident["data"] and naive["files"] != confident["files"]
