@@ -14,6 +14,7 @@ import torch
 from transformers import DynamicCache
 
 from askew.agent.models.base import Completion, SamplingRequest
+from askew.agent.models.room import RoomyLayer, closed_up
 from askew.agent.models.trunks import trunks_of
 
 if TYPE_CHECKING:
@@ -45,13 +46,14 @@ class Decoder:
         cache, mask_A_T, logits_A_V = self._prefill()
         for step in range(self.request.max_tokens):
             tokens_A = self._choose(active, logits_A_V)
-            keep = [
+            going_on = [
                 row
                 for row, (index, token) in enumerate(zip(active, tokens_A, strict=True))
                 if not self._accept(index, token)
             ]
-            if not keep or step + 1 == self.request.max_tokens:
+            if not going_on or step + 1 == self.request.max_tokens:
                 break
+            keep = closed_up(going_on)
             if len(keep) < len(active):
                 cache.batch_select_indices(torch.tensor(keep))
                 mask_A_T = mask_A_T[keep]
@@ -85,7 +87,7 @@ class Decoder:
         rest_P = [ids[len(trunks[group]) :] for ids, group in zip(ids_P, trunk_of_P, strict=True)]
         logits_P_V, cache, mask_P_T = self._extend(rest_P, cache, mask_P_S)
         rows_B = torch.tensor([distinct[tuple(ids)] for ids in self.ids_B])
-        cache.batch_select_indices(rows_B)
+        cache.layers = [RoomyLayer(layer, rows_B, self.request.max_tokens) for layer in cache.layers]
         return cache, mask_P_T[rows_B], logits_P_V[rows_B]
 
     def _extend(
@@ -107,7 +109,15 @@ class Decoder:
         return network.lm_head(output.last_hidden_state[:, -1]).float(), output.past_key_values, mask_P_T
 
     def _choose(self, active: list[int], logits_A_V: torch.Tensor) -> list[int]:
-        """Draw one token for each active sequence, within its grammar."""
+        """Draw one token for each active sequence, within its grammar.
+
+        The sequences draw in the order of the prompts, wherever their rows are by now.
+        """
+        order_A = np.argsort(active)
+        drawn_A = self._drawn([active[row] for row in order_A], logits_A_V[torch.from_numpy(order_A)])
+        return [drawn_A[place] for place in np.argsort(order_A)]
+
+    def _drawn(self, active: list[int], logits_A_V: torch.Tensor) -> list[int]:
         if self.request.grammar:
             logits_A_V.masked_fill_(~self._allowed(active, logits_A_V.shape[1]).to(logits_A_V.device), -torch.inf)
         if self.request.temperature == 0.0:
