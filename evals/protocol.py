@@ -61,6 +61,7 @@ class Workbench:
         if (self.settings.opinion or ("cue" if self.settings.task in TASKS else "all")) == "cue":
             self.loaded = replace(self.loaded, task=replace(self.loaded.task, patterns=()))
         check_task(self.loaded, self.settings.budget)
+        check_learner(self.settings, self.loaded.task)
         kind, _, inner = self.settings.supervisor.partition(":")
         if kind == TRAP:
             settings = self.settings.model_copy(update={"supervisor": inner})
@@ -213,7 +214,6 @@ def _run_all(
     _ = bench.model
     for name in dict.fromkeys((settings.method, *twins)):
         check_method(name, bench.supervisor, settings.supervisor)
-    check_learner(settings, bench.loaded.task)
     check_space(folder)
     write_config(settings, folder, twins)
     for name in dict.fromkeys((settings.method, *twins)):

@@ -41,8 +41,8 @@ HELD_OUT = 5
 """Every so many answers one is held out, to stop on agreement with it."""
 FEWEST_HELD_OUT = 5
 """With fewer, agreement is noise, and training runs to its end."""
-LEAST_STEPS = 100
-"""Of the optimiser: two passes over two hundred labels alone would leave a student that has hardly learned them."""
+LEAST_STEPS = 50
+"""Of the optimiser: two passes over a hundred labels would be a dozen."""
 WHOLE = "weights"
 """Where an adapter's round keeps the whole model that it makes."""
 
@@ -157,14 +157,6 @@ def finetuned(lab: Lab, lesson: Lesson, base: Path | None = None, loss: Loss | N
     return Finetuned(LocalModel(settings.student, weights), lab.task, place, facts)
 
 
-def held_out(examples: Sequence[Example]) -> Lesson:
-    """Every so many of ``examples`` are kept to stop by, the rest learned; of few all are learned."""
-    if len(examples) < HELD_OUT * FEWEST_HELD_OUT:
-        return Lesson(list(examples), [])
-    kept = [example for index, example in enumerate(examples) if index % HELD_OUT != HELD_OUT - 1]
-    return Lesson(kept, list(examples[HELD_OUT - 1 :: HELD_OUT]))
-
-
 def make_lesson(lab: Lab, notebook: Notebook) -> Lesson:
     """Denoised truths of written, answered and some pool cases, and what the supervisor says or would say.
 
@@ -182,8 +174,9 @@ def make_lesson(lab: Lab, notebook: Notebook) -> Lesson:
     learned += truth_examples(task, answered, _rounded(truth_L_K)) + truth_examples(task, pool, _rounded(truth_N_K))
     learned += weak_examples(task, pool, _rounded(notebook.weak(pool, truth_N_K)))
     said = weak_examples(task, answered, np.eye(task.n_options)[weak_L])
-    own_words = held_out(said)
-    return Lesson(learned + own_words.learned, own_words.held_out)
+    held_out = said[HELD_OUT - 1 :: HELD_OUT] if len(said) >= HELD_OUT * FEWEST_HELD_OUT else []
+    kept = [example for index, example in enumerate(said) if not held_out or index % HELD_OUT != HELD_OUT - 1]
+    return Lesson(learned + kept, held_out)
 
 
 def look_through(lab: Lab, notebook: Notebook, made: Finetuned) -> None:
@@ -219,6 +212,7 @@ def train(base: Path, place: Path, lesson: Lesson, recipe: Recipe, lab: Lab, los
             place.parent / "job", Job(base=base, name=name, words=words, recipe=recipe), lesson.learned, lesson.held_out
         )
         launch(job, Path(lab.settings.accelerate)).rename(place)
+        shutil.rmtree(job)
     else:
         finetune_labels(base, lesson.learned, words, recipe, validation=lesson.held_out, loss=loss, name=name).save(
             place
@@ -228,7 +222,7 @@ def train(base: Path, place: Path, lesson: Lesson, recipe: Recipe, lab: Lab, los
 def _same_as_logged(lab: Lab, facts: Data) -> None:
     """On resume: the weights have to be those that the log was written with."""
     logged = lab.journal.upcoming()
-    if logged is not None and logged.get("weights") not in (None, facts["weights"]):
+    if logged is not None and logged.get("weights") != facts["weights"]:
         raise RunError(
             f"the student of round {lab.journal.round} is not the one that {lab.folder} was written with: its weights "
             f"in {lab.folder / 'student'} are gone and this machine trains others. Restore them, or use a new --out."

@@ -133,7 +133,8 @@ class _Run:
 
     def fit(self) -> Fitted:
         """All epochs, or fewer where looking says so."""
-        every = max(1, self.per_epoch // self.recipe.checks_per_epoch)
+        # As many looks as were asked for, also where epochs were added: each of few steps would stop it at once.
+        every = max(1, self.total // (self.recipe.epochs * self.recipe.checks_per_epoch))
         rng = stream(self.recipe.seed, "finetune")
         losses: list[float] = []
         with progress("finetunes", self.total) as advance:

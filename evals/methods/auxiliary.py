@@ -32,9 +32,9 @@ def alpha_max(lab: Lab) -> float:
     return ALPHA_LARGE if getattr(lab.model, "parameters", 0) >= LARGE else ALPHA_SMALL
 
 
-def loss_of(lab: Lab) -> Loss:
-    """The loss by which the run's method trains."""
-    from askew.agent.learners.losses import confidence, soft_cross_entropy
+def loss_of(lab: Lab) -> Loss | None:
+    """The loss by which the run's method trains; cross-entropy where it has none of its own."""
+    from askew.agent.learners.losses import confidence
     from askew.evals.methods.losses import REPLICATION_WARM_UP, divergence, low_entropy
 
     return {
@@ -42,8 +42,7 @@ def loss_of(lab: Lab) -> Loss:
         "passive-logconf": confidence(ALPHA_SMALL, REPLICATION_WARM_UP),
         "passive-entropy": low_entropy(ALPHA_ENTROPY),
         "passive-kl": divergence,
-        "passive-early-stop": soft_cross_entropy,
-    }[lab.settings.method]
+    }.get(lab.settings.method)
 
 
 def _on_hard_labels(lab: Lab, held: Callable[[int], int] = lambda _: 0) -> None:

@@ -27,7 +27,8 @@ def passive_generative(lab: Lab, _: LoadedTask) -> None:
     """Language modelling on unlabelled pool texts, then weak labels on the features of what that made.
 
     After Burns et al. 2023, section 5.2.2 ("generative supervision"). There all weights are trained on all texts;
-    here an adapter is, on a sample, and the labels are learned by the shared student on frozen features, as everywhere.
+    here an adapter is, on a sample, and the labels are learned as everywhere: by heads on what that made, or by
+    finetuning it further.
     """
     lab.start()
     place = lab.folder / "student" / "generative"

@@ -15,7 +15,7 @@ from scipy.special import softmax
 
 from askew.agent.conditional_logit import Array
 from askew.agent.lab import Lab
-from askew.agent.learners.losses import Loss
+from askew.agent.learners.losses import Loss, soft_cross_entropy
 from askew.evals.methods.shared import Predict, Taught
 from askew.seeds import stream
 
@@ -34,15 +34,13 @@ class HeldOut:
 
 
 def trained_heads(lab: Lab, taught: Taught) -> Predict:
-    """A probe that has learned what is taught by its loss, in mini-batches."""
-    assert taught.loss is not None
+    """A probe that has learned what is taught in mini-batches, by cross-entropy where it names no loss."""
     columns_N_K_D = lab.representation.columns(taught.cases)
     seen = len(taught.cases) - taught.held
     kept = HeldOut(columns_N_K_D[seen:], taught.targets_N_K[seen:].argmax(axis=1)) if taught.held else None
     rng = stream(lab.settings.seed, "mini-batches", lab.settings.method, str(lab.journal.round))
-    theta_D = train(
-        columns_N_K_D[:seen], taught.targets_N_K[:seen], lab.representation.variances(), taught.loss, rng, kept
-    )
+    loss = taught.loss or soft_cross_entropy
+    theta_D = train(columns_N_K_D[:seen], taught.targets_N_K[:seen], lab.representation.variances(), loss, rng, kept)
     return lambda asked: np.asarray(softmax(lab.representation.columns(asked) @ theta_D, axis=1))
 
 

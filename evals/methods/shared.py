@@ -15,7 +15,7 @@ from askew.agent.conditional_logit import Array, Logit, fit_logit
 from askew.agent.journal import Data
 from askew.agent.lab import PREDICTED, Lab, case_data, rounded
 from askew.agent.learners.examples import truth_examples
-from askew.agent.learners.student import WHOLE, Finetuned, Lesson, due, finetuned, held_out
+from askew.agent.learners.student import WHOLE, Finetuned, Lesson, due, finetuned
 from askew.agent.representation import Representation
 from askew.agent.supervisors.base import Supervisor
 from askew.errors import SupervisorError
@@ -39,7 +39,7 @@ class Taught:
     loss: Loss | None = None
     """Instead of cross-entropy."""
     held: int = 0
-    """The last so many cases are only stopped by."""
+    """The last so many cases are not learned from, only stopped by."""
     base: Path | None = None
     """The weights that are finetuned, where they aren't those of the run's student."""
 
@@ -147,8 +147,8 @@ def fit_heads(representation: Representation, cases: Sequence[Case], targets_N_K
 
 
 def heads(lab: Lab, taught: Taught) -> Predict:
-    """A probe that has learned what is taught."""
-    if taught.loss is None:
+    """A probe that has learned what is taught: exactly, or in mini-batches where a loss or stopping asks for them."""
+    if taught.loss is None and not taught.held:
         student = fit_heads(lab.representation, taught.cases, taught.targets_N_K)
         return lambda cases: student.probabilities(lab.representation.columns(cases))
     from askew.evals.methods.gradient import trained_heads
@@ -157,12 +157,11 @@ def heads(lab: Lab, taught: Taught) -> Predict:
 
 
 def finetuned_student(lab: Lab, taught: Taught) -> Finetuned:
-    """The run's student finetuned on what is taught, as the scientific method's is: one label in five is stopped by."""
+    """The run's student finetuned on what is taught, by the recipe of the scientific method's."""
     examples = truth_examples(lab.task, taught.cases, taught.targets_N_K)
     seen = len(examples) - taught.held
-    lesson = Lesson(examples[:seen], examples[seen:]) if taught.held else held_out(examples)
     with lab.stage("finetune"):
-        return finetuned(lab, lesson, taught.base, taught.loss)
+        return finetuned(lab, Lesson(examples[:seen], examples[seen:]), taught.base, taught.loss)
 
 
 def publish(lab: Lab, student: Taught | Predict, *, last: bool = True) -> None:
@@ -178,5 +177,5 @@ def publish(lab: Lab, student: Taught | Predict, *, last: bool = True) -> None:
         predict = heads(lab, student)
     lab.journal.note("training", student_version=version, labels=lab.labels_used, **facts)
     lab.predict(version, {s: predict(lab.task.split(s)) for s in PREDICTED if lab.task.split(s)}, None)
-    # Adapters are small and stay; whole models can be made from them again.
+    # An adapter is small and stays; the whole model that it makes can be made again.
     shutil.rmtree(lab.folder / "student" / f"round-{lab.journal.round}" / WHOLE, ignore_errors=True)

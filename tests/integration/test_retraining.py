@@ -182,8 +182,10 @@ def test_rivals_and_bounds_are_finetuned_as_the_method_is(
     assert [event.round for event in made if event.data.get("learner") == "lora"] == rounds_that_train
     for number in rounds_that_train:
         kept = folder / "student" / f"round-{number}"
-        recipe = read_card(kept / "lora", verify=True)["recipe"]
-        assert (recipe["r"], recipe["least_steps"]) == (4, LEAST_STEPS)
+        card = read_card(kept / "lora", verify=True)
+        assert (card["recipe"]["r"], card["recipe"]["least_steps"]) == (4, LEAST_STEPS)
+        assert card["steps"] >= LEAST_STEPS
+        assert bool(card["looks"]) == (method == "passive-early-stop")
         assert not (kept / "weights").exists()
     log = (folder / EVENTS).read_bytes()
     lines = log.splitlines(keepends=True)
@@ -202,8 +204,7 @@ def test_a_finetuned_ceiling_is_what_finetuning_on_gold_gives(
     pool, test = loaded.task.split(Split.POOL), loaded.task.split(Split.TEST)
     examples = truth_examples(loaded.task, pool, np.eye(2)[loaded.gold.of(pool)])
     recipe = Recipe(**read_card(tmp_path / "run" / "student" / "round-0" / "lora")["recipe"])
-    learned = [example for index, example in enumerate(examples) if index % 5 != 4]
-    alone = finetune_labels(llama, learned, label_words(loaded.task), recipe, validation=examples[4::5])
+    alone = finetune_labels(llama, examples, label_words(loaded.task), recipe)
     expected_N_K = alone.probabilities(
         [one.texts for one in truth_examples(loaded.task, test, np.eye(2)[[0] * len(test)])]
     )
@@ -219,3 +220,12 @@ def test_a_loss_of_its_own_is_what_a_rival_is_finetuned_by(
     run(path, llama, tmp_path / "confident", method="passive-confidence")
     naive, confident = (read_card(tmp_path / name / "student" / "round-3" / "lora") for name in ("naive", "confident"))
     assert naive["data"] == confident["data"] and naive["files"] != confident["files"]
+
+
+def test_a_log_of_another_learner_is_not_continued(
+    cases_file: Callable[..., Path], llama: Path, tmp_path: Path
+) -> None:
+    path, folder = cases_file(), tmp_path / "run"
+    run(path, llama, folder, method="passive-naive", learner="probe")
+    with pytest.raises(RunError, match="not the one"):
+        run(path, llama, folder, method="passive-naive")
