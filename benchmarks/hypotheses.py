@@ -1,6 +1,7 @@
 """Seconds to cluster 5,000 steps, to ground 200 hypotheses on 2,000 cases, and to weigh 16 sets on 200 answers.
 
-Run: python benchmarks/hypotheses.py (embeds afresh; the encoder is loaded before). Goals, on two cores: 10 s to cluster, 20 s to ground.
+Run: python benchmarks/hypotheses.py (embeds afresh; the encoder is loaded before). Goals, on two cores: 10 s to
+cluster, 20 s to ground.
 """
 
 import itertools
