@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,15 +14,13 @@ from askew.agent.conditional_logit import Array, Logit, fit_logit
 from askew.agent.journal import Data
 from askew.agent.lab import PREDICTED, Lab, case_data, rounded
 from askew.agent.learners.examples import truth_examples
+from askew.agent.learners.losses import Loss
 from askew.agent.learners.student import WHOLE, Finetuned, Lesson, due, finetuned
 from askew.agent.representation import Representation
 from askew.agent.supervisors.base import Supervisor
 from askew.errors import SupervisorError
 from askew.seeds import stream
 from askew.tasks.case import Case, Split
-
-if TYPE_CHECKING:  # torch is heavy: it is imported when a student is trained by mini-batches
-    from askew.agent.learners.losses import Loss
 
 Predict = Callable[[Sequence[Case]], Array]
 """p_N_K of the truth for cases."""
