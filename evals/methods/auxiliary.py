@@ -42,7 +42,8 @@ def loss_of(lab: Lab) -> Loss | None:
         "passive-logconf": confidence(ALPHA_SMALL, REPLICATION_WARM_UP),
         "passive-entropy": low_entropy(ALPHA_ENTROPY),
         "passive-kl": divergence,
-    }.get(lab.settings.method)
+        "passive-early-stop": None,
+    }[lab.settings.method]
 
 
 def _on_hard_labels(lab: Lab, held: Callable[[int], int] = lambda _: 0) -> None:

@@ -164,15 +164,15 @@ def finetuned_student(lab: Lab, taught: Taught) -> Finetuned:
 def publish(lab: Lab, student: Taught | Predict, *, last: bool = True) -> None:
     """Record what a student predicts on the splits that it is graded on; it is finetuned when that is due."""
     version = f"{lab.settings.student}+{lab.settings.method}.{lab.journal.round}"
-    facts: Data = {}
+    made: Finetuned | None = None
     if not isinstance(student, Taught):
         predict = student
     elif due(lab.settings, lab.journal.round, last=last) and len(student.cases):
         made = finetuned_student(lab, student)
-        predict, facts = made.truth, made.facts
+        predict = made.truth
     else:
         predict = heads(lab, student)
-    lab.journal.note("training", student_version=version, labels=lab.labels_used, **facts)
+    lab.journal.note("training", student_version=version, labels=lab.labels_used, **(made.facts if made else {}))
     lab.predict(version, {s: predict(lab.task.split(s)) for s in PREDICTED if lab.task.split(s)}, None)
-    # An adapter is small and stays; the whole model that it makes can be made again.
-    shutil.rmtree(lab.folder / "student" / f"round-{lab.journal.round}" / WHOLE, ignore_errors=True)
+    if made:  # an adapter is small and stays; the whole model that it makes can be made again
+        shutil.rmtree(made.place.parent / WHOLE, ignore_errors=True)

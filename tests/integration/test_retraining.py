@@ -189,9 +189,8 @@ def test_rivals_and_bounds_are_finetuned_as_the_method_is(
         assert not (kept / "weights").exists()
     log = (folder / EVENTS).read_bytes()
     lines = log.splitlines(keepends=True)
-    (folder / EVENTS).write_bytes(
-        b"".join(lines[:-3])
-    )  # the last student was trained, not all that it predicts is there
+    # Stopped when the last student was trained and not all that it predicts was recorded.
+    (folder / EVENTS).write_bytes(b"".join(lines[:-3]))
     run(path, llama, folder, method=method)
     assert (folder / EVENTS).read_bytes() == log
 
