@@ -69,6 +69,8 @@ class Settings(BaseModel):
     method: str = "scientific"
     budget: Positive = 200
     """Label budget: how many answers the weak supervisor may give."""
+    labellers: Positive = 1
+    """People who answer each case where the supervisor is human; the majority counts, and is one answer."""
     rounds: Positive = 5
     seed: Annotated[int, Field(ge=0)] = 0
     learner: Literal["probe", "lora", "full"] = "probe"
@@ -128,13 +130,18 @@ def read_settings(file: Path | None, overrides: Mapping[str, Any]) -> Settings:
             values = tomllib.loads(file.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise InputError(f"no configuration file {file}: expected a TOML file with run settings.") from None
+        except OSError as error:
+            raise InputError(f"can't read {file}: {error.strerror}; expected a TOML file with run settings.") from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise InputError(f"{file} is not valid TOML: {error}.") from error
     for name, value in overrides.items():
         if isinstance(value, Mapping):  # a table: what is given there stands beside what the file has
             given = {inner: one for inner, one in value.items() if one is not None}
+            beside = values.get(name, {})
+            if given and not isinstance(beside, Mapping):
+                raise InputError(f"unusable settings: {name} = {beside!r}: expected a table. See 'askew run --help'.")
             if given:
-                values[name] = {**values.get(name, {}), **given}
+                values[name] = {**beside, **given}
         elif value is not None:
             values[name] = value
     try:

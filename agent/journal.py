@@ -10,13 +10,14 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
+from askew.agent.lines import append_line, cut_torn_line
 from askew.errors import InputError, RunError
 
 SCHEMA = 1
@@ -45,7 +46,7 @@ class Event:
         return json.dumps(self.data, ensure_ascii=False, indent=2)
 
 
-def parse_event(line: str, where: str) -> Event:
+def parse_event(line: bytes, where: str) -> Event:
     """Read one line; raises ``InputError`` on another schema or a damaged line."""
     try:
         record = json.loads(line)
@@ -55,7 +56,7 @@ def parse_event(line: str, where: str) -> Event:
                 f"{where}: event schema {version}, but this askew reads up to {SCHEMA}. Upgrade askew to read it."
             )
         return Event(record["n"], record["round"], record["kind"], record["data"])
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{where}: not an askew event ({error}). The log is damaged; restore it from a copy."
         ) from error
@@ -64,6 +65,18 @@ def parse_event(line: str, where: str) -> Event:
 def read_events(folder: Path) -> Iterator[Event]:
     """Every complete event of a run folder. A last line that was cut off by a crash is left out."""
     return LogReader(folder).fresh()
+
+
+def read_timings(folder: Path) -> list[Data]:
+    """What :meth:`Journal.timed` recorded: round, stage and seconds. What can't be read takes nothing from the run."""
+    path, found = folder / TIMINGS, []
+    for line in path.read_bytes().splitlines() if path.is_file() else []:
+        with suppress(ValueError, KeyError, TypeError):
+            record = json.loads(line)
+            found.append(
+                {"round": int(record["round"]), "stage": str(record["stage"]), "seconds": float(record["seconds"])}
+            )
+    return found
 
 
 @dataclass
@@ -88,7 +101,7 @@ class LogReader:
                     return
                 self.offset += len(raw)
                 self.lines += 1
-                yield parse_event(raw.decode("utf-8"), f"{path}, line {self.lines}")
+                yield parse_event(raw, f"{path}, line {self.lines}")
 
 
 @dataclass
@@ -115,7 +128,7 @@ class Journal:
         path = self.folder / EVENTS
         if path.exists():
             self._recorded = list(read_events(self.folder))
-            _cut_incomplete_line(path)
+            cut_torn_line(path)
         self._file = path.open("a", encoding="utf-8")
 
     @property
@@ -178,26 +191,24 @@ class Journal:
     def timed(self, stage: str) -> Iterator[None]:
         """Record how many seconds a stage took, outside the log."""
         start = time.perf_counter()
-        yield
-        seconds = time.perf_counter() - start
-        with (self.folder / TIMINGS).open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"round": self.round, "stage": stage, "seconds": round(seconds, 3)}) + "\n")
+        try:
+            yield
+        finally:
+            seconds = round(time.perf_counter() - start, 3)
+            with suppress(RunError):  # a clock takes nothing from the run
+                append_line(self.folder / TIMINGS, {"round": self.round, "stage": stage, "seconds": seconds})
 
     def close(self) -> None:
         """Close the log and free the folder."""
-        self._file.close()
-        self._lock.release()
+        try:
+            # What could not be written was told when it was tried; the file would try it again.
+            with suppress(OSError):
+                self._file.close()
+        finally:
+            self._lock.release()
 
     def __enter__(self) -> Journal:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _cut_incomplete_line(path: Path) -> None:
-    """Drop a last line that a crash left without its line end."""
-    content = path.read_bytes()
-    if content and not content.endswith(b"\n"):
-        with path.open("r+b") as file:
-            file.truncate(content.rfind(b"\n") + 1)

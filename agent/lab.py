@@ -7,6 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+from safetensors.numpy import save_file
+
 from askew.agent.ahead import Early
 from askew.agent.cluster import Embed
 from askew.agent.conditional_logit import Array
@@ -132,6 +135,13 @@ class Lab:
                     truth=rounded(truth[split]),
                     weak=rounded(weak[split]) if weak else None,
                 )
+
+    def save_heads(self, arrays: dict[str, Array]) -> None:
+        """Keep a student's heads as safetensors, with what turns features into what they read."""
+        folder = self.folder / "student"
+        folder.mkdir(exist_ok=True)
+        whole = {**arrays, **self.representation.arrays()}
+        save_file({name: np.ascontiguousarray(array) for name, array in whole.items()}, folder / "heads.safetensors")
 
     def finish(self, why: str) -> None:
         """Record that the run is over."""

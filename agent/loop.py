@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from safetensors.numpy import save_file
 
 from askew.agent.ahead import EarlyEmbedding
 from askew.agent.clarify import clarify
@@ -52,6 +51,8 @@ from askew.agent.write import edits_for, key, proposed_cases, written_cases
 from askew.seeds import stream, stream_seed
 from askew.tasks.case import Split, Task
 
+NOTHING_WORTH_IT = "no candidate is worth its cost"
+"""Why a run ends before its budget is spent."""
 DOUBTED = 0.5
 """A set that matters with more than this probability may be split: it may matter under a condition only."""
 TARGETS = 300
@@ -87,7 +88,7 @@ def scientific(lab: Lab, controls: Controls = FULL) -> None:
         tell_round(lab, len(notebook.sets), len(candidates), len(choices))
         if over:
             spent = lab.labels_used >= lab.settings.budget
-            why = "the budget is spent" if spent else "no candidate is worth its cost"
+            why = "the budget is spent" if spent else NOTHING_WORTH_IT
             break
     save_student(lab, notebook)
     lab.finish(why)
@@ -405,12 +406,10 @@ def save_student(lab: Lab, notebook: Notebook) -> None:
     """The student's heads as safetensors; the frozen body is the model named in config.json."""
     assert notebook.theory is not None
     assert notebook.truth_model is not None
-    folder = lab.folder / "student"
-    folder.mkdir(exist_ok=True)
     truth = notebook.truth_model
     arrays = {
         "unasked": truth.unasked.logit.theta_D, "leaning": truth.leaning.theta_D, "again": truth.again_D,
         "trust_and_worth": np.array([truth.trust, truth.worth]), "balance": truth.balance_K,
         "weak": notebook.theory.weak.theta_D,
     }  # fmt: skip
-    save_file({**arrays, **lab.representation.arrays()}, folder / "heads.safetensors")
+    lab.save_heads(arrays)

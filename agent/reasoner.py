@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from filelock import FileLock
+
 from askew.agent.config import Settings
 from askew.agent.models.base import LanguageModel
 from askew.agent.models.fixed import weights_fingerprint
@@ -54,6 +56,8 @@ def warmed_weights(base: Path, adapter: Path, name: str) -> Path:
             f"the warm-up adapter in {adapter} was made for other weights than {name} has: run askew warmup."
         )
     merged: Path = cache_folder() / "reasoners" / card["files"][ADAPTER_WEIGHTS][:16]
-    if not (merged / CARD).is_file():
-        merge_adapter(base, adapter, merged)
+    merged.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(merged.with_suffix(".lock")):  # the workers of a bench all come here first
+        if not (merged / CARD).is_file():
+            merge_adapter(base, adapter, merged)
     return merged

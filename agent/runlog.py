@@ -7,7 +7,6 @@ log that is being written can be watched. The terminal, the web pages and the re
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import threading
 from collections import defaultdict
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from askew.agent.content import cases_in, most_telling, says, texts_of
-from askew.agent.journal import EVENTS, TIMINGS, Data, Event, LogReader, parse_event
+from askew.agent.journal import EVENTS, Data, Event, LogReader, parse_event, read_timings
 from askew.agent.reading import RunView, apply_event
 from askew.errors import InputError
 
@@ -143,7 +142,7 @@ class RunLog:
                 row = self._db.execute("select start, size from event where n = ?", (n,)).fetchone()
                 if row is not None:
                     file.seek(row[0])
-                    found.append(parse_event(file.read(row[1]).decode("utf-8"), f"{EVENTS}, event {n}"))
+                    found.append(parse_event(file.read(row[1]), f"{EVENTS}, event {n}"))
         return found
 
     def _rows(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
@@ -164,15 +163,10 @@ class RunLog:
     def seconds(self) -> dict[int, dict[str, float]]:
         """Seconds of each stage, by round; the clock is not part of the log."""
         found: dict[int, dict[str, float]] = {}
-        try:
-            for line in (self.folder / TIMINGS).read_text(encoding="utf-8").splitlines():
-                record = json.loads(line)
-                if record["stage"] == "method":
-                    continue  # the whole run
+        for record in read_timings(self.folder):
+            if record["stage"] != "method":  # the whole run
                 stages = found.setdefault(record["round"], {})
                 stages[record["stage"]] = round(stages.get(record["stage"], 0.0) + record["seconds"], 3)
-        except (OSError, ValueError, KeyError, TypeError):
-            pass  # a clock that can't be read takes nothing from the run
         return found
 
     # -- experiments ---------------------------------------------------------------------------------

@@ -124,10 +124,19 @@ def edits_for(task: Task, grounding: Grounding, parents: Sequence[Case], seen: s
     measure, _, _ = parts_of(grounding)
     for parent in parents:
         for index, (text, options) in enumerate(edited(measure, parent, task.options_vary)):
-            case = Case(f"{parent.id}~{measure}~{index}", text, options, Split.WRITTEN)
+            case = Case(_edit_id(parent, measure, index), text, options, Split.WRITTEN)
             if _usable(task, case, seen):
                 made.append(Written(case, parent=parent.id))
     return made
+
+
+def _edit_id(parent: Case, measure: str, index: int) -> str:
+    return f"{parent.id}~{measure}~{index}"
+
+
+def parent_of(edit_id: str) -> str:
+    """The id of the case that an edit was made of."""
+    return edit_id.rsplit("~", 2)[0]
 
 
 def key(case: Case) -> str:

@@ -6,9 +6,10 @@ fails is reported while the others go on.
 
 from __future__ import annotations
 
-import json
+import hashlib
 import platform
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from askew.agent.config import Settings
-from askew.agent.journal import TIMINGS
+from askew.agent.journal import TIMINGS, read_timings
 from askew.agent.models.remembered import Remembering
 from askew.agent.models.samples import Samples
 from askew.errors import AskewError, InputError
@@ -101,17 +102,25 @@ def read_suite(name: str, **overrides: Any) -> Suite:
         suite = Suite(**{"name": path.stem, **tomllib.loads(path.read_text(encoding="utf-8")), **given})
         for method in suite.methods:
             _ = METHODS[method]
-        suite.trials()
+        places = Counter(cell_folder(Path(), settings) for trial in suite.trials() for settings in trial)
     except (ValidationError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not a usable suite: {error}") from None
+    twice = [str(place) for place, times in places.items() if times > 1]
+    if twice:
+        raise InputError(f"{path} is not a usable suite: {twice[0]} is in it twice; other budgets need another suite.")
     return suite
 
 
 def cell_folder(out: Path, settings: Settings) -> Path:
     """Where a cell's run folder is."""
-    parts = [settings.task, settings.supervisor]
-    slugs = ["".join(c if c.isalnum() or c in "-_.@+" else "-" for c in Path(part).name) for part in parts]
-    return out.joinpath(*slugs, f"{settings.method}-s{settings.seed}")
+    return out / _slug(settings.task) / _slug(settings.supervisor) / f"{settings.method}-s{settings.seed}"
+
+
+def _slug(name: str) -> str:
+    """The end of a name, for people; where that isn't all of it, with a digest that tells it from others."""
+    end = Path(name).name
+    slug = "".join(c if c.isalnum() or c in "-_.@+" else "-" for c in end)
+    return slug if end == name else f"{slug}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +134,11 @@ class Outcome:
 def run_suite(
     suite: Suite, out: Path, workers: Workers, say: Callable[[str], None], trial: Trial | None = None
 ) -> Outcome:
-    """Run all cells that aren't finished yet; ``trial`` stands in for :func:`run_trial`."""
-    waiting = []
-    for mine in suite.trials():
-        unfinished = [settings for settings in mine if not is_finished(cell_folder(out, settings))]
-        if unfinished:
-            waiting.append(unfinished)
+    """Run all cells that aren't finished yet; ``trial`` stands in for :func:`run_trial`.
+
+    Raises ``InputError`` where ``out`` holds a finished run with other settings in the place of a cell.
+    """
+    waiting = [unfinished for mine in suite.trials() if (unfinished := [s for s in mine if not _is_done(s, out)])]
     outcome = Outcome([], [])
     say(f"{sum(map(len, waiting))} cells to run in {len(waiting)} trials")
     for done, (cells, ended) in enumerate(outcomes(waiting, out, workers, trial or run_trial), start=1):
@@ -140,6 +148,15 @@ def run_suite(
         outcome.left_out.extend(item for item in reports if "left out" in item)
         say(f"trial {done}/{len(waiting)} done" + "".join(f"; {f['method']} failed: {f['error']}" for f in failed))
     return outcome
+
+
+def _is_done(settings: Settings, out: Path) -> bool:
+    folder = cell_folder(out, settings)
+    if not is_finished(folder):
+        return False
+    if read_config(folder)[0] != settings:
+        raise InputError(f"{folder} holds a finished run with other settings than the suite's: choose another --out.")
+    return True
 
 
 def run_trial(cells: Sequence[Settings], out: Path) -> list[Report]:
@@ -242,8 +259,7 @@ def seconds_by_stage(out: Path) -> dict[str, dict[str, float]]:
         settings, _ = read_config(path.parent)
         runs[settings.method] = runs.get(settings.method, 0) + 1
         stages = totals.setdefault(settings.method, {})
-        for line in path.read_text(encoding="utf-8").splitlines():
-            record = json.loads(line)
+        for record in read_timings(path.parent):
             stages[record["stage"]] = stages.get(record["stage"], 0.0) + record["seconds"]
     return {
         method: {stage: round(seconds / runs[method], 2) for stage, seconds in stages.items()}

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from askew.agent.loop import NOTHING_WORTH_IT
 from askew.evals.grade import GradedRun
 from askew.evals.methods import METHODS
 
@@ -70,7 +71,9 @@ def _method_checks(name: str, runs: Sequence[GradedRun], row: Mapping[str, Any])
     chains, malformed = sum(run.chains for run in runs), sum(run.malformed for run in runs)
     if chains and malformed / chains > MOST_MALFORMED:
         found.append(Check("ASK005", f"{name}: {malformed} of {chains} chains of thought are malformed"))
-    if not METHODS[name].reference and any(0 < run.queries < run.settings.budget for run in runs):
+    # Methods that ask nothing by design have no budget to spend.
+    stopped = (run.why == NOTHING_WORTH_IT or 0 < run.queries < run.settings.budget for run in runs)
+    if not METHODS[name].reference and any(stopped):
         found.append(Check("ASK006", f"{name}: stopped before its label budget was spent"))
     if not all(run.finished for run in runs):
         found.append(Check("ASK007", f"{name}: a run is not finished; its last round so far is compared"))

@@ -134,7 +134,7 @@ def _agreement(members: Sequence[GradedRun], weak: Sequence[GradedRun] | None) -
 def _check_comparable(runs: Sequence[GradedRun]) -> None:
     if not runs:
         raise InputError("nothing to compare: expected at least one run folder.")
-    for name in ("task", "supervisor", "budget", "student", "learner", "test_size"):
+    for name in ("task", "supervisor", "budget", "student", "opinion", "learner", "finetune", "pool_size", "test_size"):
         values = sorted({str(getattr(run.settings, name)) for run in runs})
         if len(values) > 1:
             raise InputError(
@@ -146,8 +146,12 @@ def _check_comparable(runs: Sequence[GradedRun]) -> None:
 def _paired(runs: Sequence[GradedRun]) -> tuple[dict[str, list[GradedRun]], list[Check]]:
     """Runs by method, on the seeds that all methods have, in the order of the registry; and what that leaves out."""
     table: dict[str, dict[int, GradedRun]] = {}
+    checks: list[Check] = []
     for run in runs:
-        table.setdefault(run.method, {}).setdefault(run.settings.seed, run)
+        first = table.setdefault(run.method, {}).setdefault(run.settings.seed, run)
+        if first is not run:
+            seed = f"{run.method} with seed {run.settings.seed}"
+            checks.append(Check("ASK011", f"{run.folder} left out: {first.folder} is {seed} too"))
     order = [name for name in METHODS if name in table]
     kept, dropped = list(order), []
     while not (shared := set.intersection(*(set(table[name]) for name in kept))):
@@ -156,7 +160,7 @@ def _paired(runs: Sequence[GradedRun]) -> tuple[dict[str, list[GradedRun]], list
         dropped.append(fewest)
         if len(kept) == 1:
             raise InputError("the methods share no seed: run each method with the same --seed values.")
-    checks = [Check("ASK011", f"{name}: left out, its seeds are not those of the others") for name in dropped]
+    checks += [Check("ASK011", f"{name}: left out, its seeds are not those of the others") for name in dropped]
     unused = sorted({seed for name in kept for seed in table[name]} - shared)
     if unused:
         seeds = ", ".join(map(str, unused))

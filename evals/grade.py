@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from askew.agent.config import Settings
-from askew.agent.journal import TIMINGS, Event, read_events
+from askew.agent.journal import Event, read_events, read_timings
 from askew.agent.lab import case_from
 from askew.agent.reading import RunView, apply_event
 from askew.agent.write import key
@@ -37,6 +36,8 @@ class GradedRun:
     chains: int
     malformed: int
     finished: bool
+    why: str = ""
+    """Why it ended, in the words of its log."""
     leaks: int = 0
     """Cases asked or written whose text is that of a test case."""
     clusters: tuple[str, ...] = ()
@@ -96,6 +97,7 @@ def grade(folder: Path, load: Callable[[str, int], LoadedTask] = load_task) -> G
         chains=len(chains),
         malformed=sum(event.data["malformed"] is not None for event in chains),
         finished=events[-1].kind == "run-finished",
+        why=str(events[-1].data.get("why", "")),
         leaks=_leaks(events, test),
         clusters=tuple(case.text for case, has in zip(test, known, strict=True) if has),
         believed=_believed(events),
@@ -124,8 +126,5 @@ def _check_fingerprint(folder: Path, loaded: LoadedTask, events: list[Event]) ->
 
 
 def _seconds(folder: Path) -> float:
-    path = folder / TIMINGS
-    if not path.exists():
-        return 0.0
-    records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    return float(sum(record["seconds"] for record in records if record["stage"] == "method"))
+    """Of all sessions together: what a resumed run recomputed counts too."""
+    return float(sum(record["seconds"] for record in read_timings(folder) if record["stage"] == "method"))

@@ -207,6 +207,10 @@ def _run_all(
     chosen = default_twins(settings, bench.loaded) if twins is None else twins
     twins = tuple(name for name in chosen if name != settings.method)
     if supervisor is None and settings.supervisor == "human":
+        if settings.labellers > 1:
+            raise InputError(
+                f"{folder} asks {settings.labellers} people: they answer in a browser, 'askew label {folder}'."
+            )
         supervisor = HumanSupervisor(bench.loaded.task.question, Desk(folder))
     if supervisor is not None:
         bench.supervisor = supervisor
@@ -222,7 +226,8 @@ def _run_all(
         if place is not folder:
             place.mkdir(parents=True, exist_ok=True)
             write_config(mine, place, ())
-        run_method(mine, place, bench, say)
+        if not is_finished(place):
+            run_method(mine, place, bench, say)
     return twins
 
 
@@ -291,11 +296,13 @@ def read_config(folder: Path) -> tuple[Settings, tuple[str, ...]]:
         raise InputError(f"{folder} is not a run folder: no {CONFIG} in it. 'askew run --out DIR' makes one.") from None
     except (ValueError, UnicodeDecodeError) as error:
         raise InputError(f"{folder / CONFIG} is damaged: {error}. Restore it from a copy.") from error
+    if not isinstance(config, dict):
+        raise InputError(f"{folder / CONFIG} is damaged: expected a JSON object. Restore it from a copy.")
     twins = tuple(config.pop("twins", ()))
     config.pop("askew", None)
     try:
         return Settings(**config), twins
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise InputError(f"{folder / CONFIG} was written by another version of askew: {error}") from error
 
 

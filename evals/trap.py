@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from askew.agent.supervisors.base import Supervisor, answers_new_cases, batch_size, checked_labels
+from askew.agent.write import parent_of
 from askew.tasks.case import Case
 from askew.tasks.gold import LoadedTask
 from askew.tasks.text import LETTERS
@@ -23,6 +24,8 @@ class Trapped:
 
     inner: Supervisor
     original: dict[str, Case]
+    opinions: dict[str, str]
+    """What was put at the end of each case's text."""
 
     @property
     def name(self) -> str:
@@ -41,7 +44,14 @@ class Trapped:
 
     def label(self, cases: Sequence[Case]) -> Sequence[int | None]:
         """Its answers to the texts without the opinion."""
-        return self.inner.label([self.original.get(case.id, case) for case in cases])
+        return self.inner.label([self._as_it_was(case) for case in cases])
+
+    def _as_it_was(self, case: Case) -> Case:
+        if case.id in self.original:
+            return self.original[case.id]
+        # An edit of a case of the task has the opinion in it too, somewhere.
+        said = self.opinions.get(parent_of(case.id))
+        return case if said is None else replace(case, text=case.text.replace(said, "", 1))
 
 
 def set_trap(loaded: LoadedTask, supervisor: Supervisor) -> tuple[LoadedTask, Supervisor]:
@@ -51,12 +61,12 @@ def set_trap(loaded: LoadedTask, supervisor: Supervisor) -> tuple[LoadedTask, Su
     """
     cases = loaded.task.cases
     said = checked_labels(supervisor, cases)
-    trapped = tuple(
-        replace(case, text=f"{case.text} {opinion(case, label, loaded.task.options_vary)}")
-        for case, label in zip(cases, said, strict=True)
-    )
+    opinions = {
+        case.id: f" {opinion(case, label, loaded.task.options_vary)}" for case, label in zip(cases, said, strict=True)
+    }
+    trapped = tuple(replace(case, text=case.text + opinions[case.id]) for case in cases)
     # The fingerprint stays that of the cases as loaded: by it a run is graded, with the trap or without.
-    behind = Trapped(supervisor, {case.id: case for case in cases})
+    behind = Trapped(supervisor, {case.id: case for case in cases}, opinions)
     return replace(loaded, task=replace(loaded.task, cases=trapped)), behind
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -106,17 +107,23 @@ def _in_processes(
     """At most ``count`` trials at a time, each thread waiting for a process of its own, which it replaces if killed."""
     mine = threading.local()
     hired: list[_Process] = []
+    stopping = threading.Event()
 
     def attempt(cells: Cells) -> list[Report] | Exception:
+        code = None
         for _ in range(1 + RETRIES):
             process: _Process | None = getattr(mine, "process", None)
             if process is None:
                 process = mine.process = _Process(run, out)
                 hired.append(process)
+            if stopping.is_set():
+                process.stop()
             try:
                 return process.ask(cells)
             except (EOFError, OSError):
                 code, mine.process = process.ended(), None
+            if stopping.is_set():
+                return RunError("interrupted: --resume goes on where it stopped.")
         return RunError(
             f"the trial's process ended with code {code} ({1 + RETRIES} times tried): is there enough memory? Fewer "
             "--workers need less."
@@ -127,6 +134,11 @@ def _in_processes(
         futures = {pool.submit(attempt, cells): cells for cells in trials}
         for future in as_completed(futures):
             yield futures[future], future.result()
+    except BaseException:  # an interrupt, mostly: what the processes have done is in their run folders
+        stopping.set()
+        for process in tuple(hired):
+            process.stop()
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
         for process in hired:
@@ -149,6 +161,10 @@ class _Process:
         outcome: list[Report] | Exception = self._connection.recv()
         return outcome
 
+    def stop(self) -> None:
+        """End it in the middle of its trial."""
+        self._process.terminate()
+
     def ended(self) -> int | None:
         """Its exit code, once it has seen that there is no more to do."""
         self._connection.close()
@@ -157,6 +173,7 @@ class _Process:
 
 
 def _serve(connection: Connection, run: Trial, out: Path) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal interrupts all of them: the first process ends the others
     while True:
         try:
             cells = connection.recv()

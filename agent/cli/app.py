@@ -212,7 +212,9 @@ def label(
     budget: Annotated[int | None, typer.Option(help="For a new run: answers that may be asked for.")] = None,
     rounds: Annotated[int | None, typer.Option(help="For a new run: rounds the budget is spread over.")] = None,
     seed: Annotated[int | None, typer.Option(help="For a new run: everything random derives from it.")] = None,
-    labellers: Annotated[int, typer.Option(min=1, help="People who answer each case; the majority counts.")] = 1,
+    labellers: Annotated[
+        int | None, typer.Option(min=1, help="For a new run: people who answer each case; the majority counts.")
+    ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 0,
     host: Annotated[str, typer.Option(help="Another address than loopback needs --expose too.")] = "127.0.0.1",
     expose: Annotated[bool, typer.Option("--expose", help="Allow an address that others can reach.")] = False,
@@ -223,7 +225,7 @@ def label(
 
     given = {"task": task, "budget": budget, "rounds": rounds, "seed": seed}
     begun = any(value is not None for value in given.values())
-    settings = read_settings(None, {**given, "supervisor": "human"}) if begun else None
+    settings = read_settings(None, {**given, "labellers": labellers, "supervisor": "human"}) if begun else None
     label_command(folder, settings, labellers, host, port, expose)
 
 

@@ -37,7 +37,9 @@ def graded(folders: list[Path]) -> Data:
     return compared(folders)[0]
 
 
-def label_command(folder: Path, given: Settings | None, labellers: int, host: str, port: int, expose: bool) -> None:
+def label_command(
+    folder: Path, given: Settings | None, labellers: int | None, host: str, port: int, expose: bool
+) -> None:
     """Serve the labelling page of a run, and go on with the run as answers arrive.
 
     ``given`` settings begin a run where the folder holds none yet; a run that is there keeps its own.
@@ -54,7 +56,11 @@ def label_command(folder: Path, given: Settings | None, labellers: int, host: st
         raise InputError(f"{folder} is a run with supervisor {settings.supervisor!r}: people label with 'human'.")
     # An unusable task is told here, and not by a page that has nothing to show.
     question = load_task(settings.task, settings.seed).task.question
-    desk = Desk(folder, labellers)
+    if labellers not in {None, settings.labellers}:
+        raise InputError(
+            f"{folder} was begun with --labellers {settings.labellers}, and keeps it: now it is {labellers}."
+        )
+    desk = Desk(folder, settings.labellers)
 
     def work() -> None:
         try:

@@ -48,7 +48,7 @@ class ChatSupervisor:
         return [self._ask(case) for case in cases]
 
     def _ask(self, case: Case) -> int | None:
-        letters = LETTERS[: len(case.options)]
+        letters = tuple(LETTERS[: len(case.options)])
         prompt = load_prompt("label_case").render(
             question=self._task.question,
             noun=self._task.noun,

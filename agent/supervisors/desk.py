@@ -7,8 +7,6 @@ process. Answers of the round on the desk can be taken back until the round is h
 
 from __future__ import annotations
 
-import json
-import os
 import threading
 import time
 from collections import Counter
@@ -17,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from askew.agent.lines import append_line, cut_torn_line, read_lines
 from askew.errors import InputError
 from askew.tasks.case import Case
 
@@ -65,8 +64,10 @@ class Desk:
         self._handed_in = False
         self.over = ""
         """What people are told once nothing more will be asked."""
-        for record in _records(self._path):
-            self._apply(record)
+        if self._path is not None:
+            cut_torn_line(self._path)  # never counted
+            for record in read_lines(self._path):
+                self._apply(record)
 
     # -- the run's side -----------------------------------------------------------------------------
 
@@ -137,7 +138,7 @@ class Desk:
         """Take back this labeller's latest answer, if the run hasn't used it; whether there was one."""
         with self._changed:
             mine = [given for given in self._given if given.labeller == labeller and given.item in self._waiting]
-            if not mine:
+            if self._handed_in or not mine:
                 return False
             self._keep({"undo": mine[-1].item, "labeller": labeller})
             self._shown.pop((labeller, mine[-1].item), None)
@@ -155,10 +156,7 @@ class Desk:
     def _keep(self, record: dict[str, Any]) -> None:
         """On disk first."""
         if self._path is not None:
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(record) + "\n")
-                file.flush()
-                os.fsync(file.fileno())
+            append_line(self._path, record)
         self._apply(record)
 
     def _apply(self, record: dict[str, Any]) -> None:
@@ -224,13 +222,3 @@ def labeller_name(text: str) -> str:
     if not 0 < len(name) <= LONGEST_NAME:
         raise InputError(f"a name has 1 to {LONGEST_NAME} letters.")
     return name
-
-
-def _records(path: Path | None) -> list[dict[str, Any]]:
-    """All whole lines; a line that was cut off by a crash was never counted, and is cut away."""
-    if path is None or not path.is_file():
-        return []
-    whole, _, torn = path.read_text(encoding="utf-8").rpartition("\n")
-    if torn:
-        path.write_text(whole + "\n" if whole else "", encoding="utf-8")
-    return [json.loads(line) for line in whole.splitlines()]

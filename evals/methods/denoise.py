@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -117,7 +118,7 @@ def _aggregated(lab: Lab, aggregate: Aggregate) -> None:
     ratings: list[Rating] = []
     for number, size in enumerate(batch_sizes(lab), start=1):
         lab.begin_round(number)
-        for case, rater, label in _ask_raters(lab, crowd, [pair for pair, _ in zip(queue, range(size), strict=False)]):
+        for case, rater, label in _ask_raters(lab, crowd, list(islice(queue, size))):
             if label is not None:
                 cases[case.id] = case
                 ratings.append((case.id, rater, label))

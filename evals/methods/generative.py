@@ -30,21 +30,23 @@ def passive_generative(lab: Lab, _: LoadedTask) -> None:
     here an adapter is, on a sample, and the labels are learned as everywhere: by heads on what that made, or by
     finetuning it further.
     """
-    lab.start()
     place = lab.folder / "student" / "generative"
-    with lab.stage("read"):
-        facts = _read(lab, place)
-    logged = lab.journal.fact("reading", lambda: facts)
-    if logged != facts:
-        raise RunError(
-            f"the student in {place} is not the one that {lab.folder} was written with: its weights are gone and this "
-            "machine trains others. Restore them, or use a new --out."
-        )
-    from askew.agent.models.local import LocalModel
 
-    lab.representation = Representation(lab.task, LocalModel(lab.settings.student, place / "weights"), place)
+    def read() -> None:
+        from askew.agent.models.local import LocalModel
+
+        with lab.stage("read"):
+            facts = _read(lab, place)
+        logged = lab.journal.fact("reading", lambda: facts)
+        if logged != facts:
+            raise RunError(
+                f"the student in {place} is not the one that {lab.folder} was written with: its weights are gone and "
+                "this machine trains others. Restore them, or use a new --out."
+            )
+        lab.representation = Representation(lab.task, LocalModel(lab.settings.student, place / "weights"), place)
+
     k = lab.task.n_options
-    run_passive(lab, lambda cases, labels_N: Taught(cases, one_hot(labels_N, k), base=place / "weights"))
+    run_passive(lab, lambda cases, labels_N: Taught(cases, one_hot(labels_N, k), base=place / "weights"), begin=read)
     # The adapter stays; the whole model and its features can be made from it again.
     shutil.rmtree(place / "weights", ignore_errors=True)
     (place / "features.sqlite").unlink(missing_ok=True)

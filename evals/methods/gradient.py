@@ -16,7 +16,7 @@ from scipy.special import softmax
 from askew.agent.conditional_logit import Array
 from askew.agent.lab import Lab
 from askew.agent.learners.losses import Loss, soft_cross_entropy
-from askew.evals.methods.shared import Predict, Taught
+from askew.evals.methods.shared import Heads, Taught
 from askew.seeds import stream
 
 EPOCHS = 60
@@ -33,7 +33,7 @@ class HeldOut:
     labels_N: NDArray[np.int64]
 
 
-def trained_heads(lab: Lab, taught: Taught) -> Predict:
+def trained_heads(lab: Lab, taught: Taught) -> Heads:
     """A probe that has learned what is taught in mini-batches, by cross-entropy where it names no loss."""
     columns_N_K_D = lab.representation.columns(taught.cases)
     seen = len(taught.cases) - taught.held
@@ -41,7 +41,7 @@ def trained_heads(lab: Lab, taught: Taught) -> Predict:
     rng = stream(lab.settings.seed, "mini-batches", lab.settings.method, str(lab.journal.round))
     loss = taught.loss or soft_cross_entropy
     theta_D = train(columns_N_K_D[:seen], taught.targets_N_K[:seen], lab.representation.variances(), loss, rng, kept)
-    return lambda asked: np.asarray(softmax(lab.representation.columns(asked) @ theta_D, axis=1))
+    return Heads(theta_D, lambda asked: np.asarray(softmax(lab.representation.columns(asked) @ theta_D, axis=1)))
 
 
 def train(

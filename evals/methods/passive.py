@@ -60,7 +60,7 @@ def held_out(lab: Lab, cases: Sequence[Case], labels_N: NDArray[np.int64]) -> Ar
         seen = [case for case, where in zip(cases, fold_N, strict=True) if where != fold]
         asked = [case for case, where in zip(cases, fold_N, strict=True) if where == fold]
         if seen and asked:
-            student = heads(lab, on_labels(lab, seen, labels_N[fold_N != fold]))
+            student = heads(lab, on_labels(lab, seen, labels_N[fold_N != fold])).predict
             p_N_K[fold_N == fold] = student(asked)
     return p_N_K
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from askew.agent.journal import Data
 from askew.agent.lab import PREDICTED, Lab
-from askew.agent.supervisors.base import checked_labels
+from askew.agent.supervisors.base import batch_size, checked_labels
 from askew.errors import InputError
 from askew.evals.methods.registry import method
 from askew.evals.methods.shared import on_labels, publish, random_pool
@@ -21,13 +22,16 @@ def weak(lab: Lab, _: LoadedTask) -> None:
     lab.start()
     k = lab.task.n_options
     truth = {}
+    size = batch_size(lab.supervisor)
     for split in PREDICTED:
         cases = lab.task.split(split)
+        recorded: list[int | None] = []
+        for first in range(0, len(cases), size):
 
-        def answers(cases: Sequence[Case] = cases) -> dict[str, list[int | None]]:
-            return {"weak": checked_labels(lab.supervisor, cases) if cases else []}
+            def answers(cases: Sequence[Case] = cases[first : first + size]) -> Data:
+                return {"weak": checked_labels(lab.supervisor, cases)}
 
-        recorded = lab.journal.fact("weak-labels", answers)["weak"]
+            recorded += lab.journal.fact("weak-labels", answers)["weak"]
         # "Unsure" is no answer: it counts as a guess between the options.
         truth[split] = np.array([np.full(k, 1 / k) if w is None else np.eye(k)[w] for w in recorded]).reshape(-1, k)
     lab.predict(lab.settings.supervisor, truth, None)

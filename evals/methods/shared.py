@@ -143,11 +143,19 @@ def fit_heads(representation: Representation, cases: Sequence[Case], targets_N_K
     return fit_logit(representation.columns(cases), targets_N_K, representation.variances())
 
 
-def heads(lab: Lab, taught: Taught) -> Predict:
+@dataclass(frozen=True)
+class Heads:
+    """A probe that has learned: its weights, and what it predicts."""
+
+    theta_D: Array
+    predict: Predict
+
+
+def heads(lab: Lab, taught: Taught) -> Heads:
     """A probe that has learned what is taught: exactly, or in mini-batches where a loss or stopping asks for them."""
     if taught.loss is None and not taught.held:
         student = fit_heads(lab.representation, taught.cases, taught.targets_N_K)
-        return lambda cases: student.probabilities(lab.representation.columns(cases))
+        return Heads(student.theta_D, lambda cases: student.probabilities(lab.representation.columns(cases)))
     from askew.evals.methods.gradient import trained_heads
 
     return trained_heads(lab, taught)
@@ -171,7 +179,10 @@ def publish(lab: Lab, student: Taught | Predict, *, last: bool = True) -> None:
         made = finetuned_student(lab, student)
         predict = made.truth
     else:
-        predict = heads(lab, student)
+        probe = heads(lab, student)
+        predict = probe.predict
+        if last:
+            lab.save_heads({"truth": probe.theta_D})
     lab.journal.note("training", student_version=version, labels=lab.labels_used, **(made.facts if made else {}))
     lab.predict(version, {s: predict(lab.task.split(s)) for s in PREDICTED if lab.task.split(s)}, None)
     if made:  # an adapter is small and stays; the whole model that it makes can be made again

@@ -284,6 +284,10 @@ def test_the_trap_says_the_answer_in_the_text_and_the_supervisor_does_not_read_i
     assert list(labels) == list(inner.label(loaded.task.cases))
     assert all(case.text.endswith(f"I think the answer is {case.options[label or 0]}.")
                for case, label in zip(cases, labels, strict=True) if label is not None)  # fmt: skip
+    edit = replace(cases[0], id=f"{cases[0].id}~exclamation marks~0", text=f"{cases[0].text}!")
+    heard: list[Case] = []
+    replace(behind, inner=Odd(lambda asked: heard.extend(asked) or [0] * len(asked))).label([edit])  # type: ignore[arg-type]
+    assert [case.text for case in heard] == [f"{loaded.task.cases[0].text}!"], "nor in what was edited"
     assert trapped.task.fingerprint == loaded.task.fingerprint, "by it a run is graded"
 
 

@@ -34,6 +34,7 @@ def outcome(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, s
         (("serve", "smollm2-135m", "--stop"), "nothing to stop"),
         (("bench", "throughput", "--methods", "warp"), "unknown rival warp"),
         (("run", "missing.toml"), "no configuration file"),
+        (("run", "."), "can't read .: Is a directory"),
         (("run", "--student", "gpt-17"), "unknown model 'gpt-17'"),
         (("run", "--supervisor", "column:nobody"), "no recorded labels 'nobody'"),
         (("run", "--supervisor", "http:ftp://x"), "expected http:URL"),
@@ -125,3 +126,19 @@ def test_text_that_is_not_utf8_is_named(cases_file: Callable[..., Path], capsys:
     code, shown = outcome(capsys, "run", "--task", str(path), "--supervisor", "column:loud-lover", "--budget", "40")
     assert code == 2
     assert "line 11" in shown and "UTF-8" in shown
+
+
+def test_a_table_that_is_none_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "mine.toml").write_text('vllm = "yes"\n')
+    code, shown = outcome(capsys, "run", str(tmp_path / "mine.toml"), "--vllm-server", "here")
+    assert code == 2 and "vllm = 'yes': expected a table" in shown
+
+
+def test_a_damaged_run_folder_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "config.json").write_text("[]")
+    code, shown = outcome(capsys, "resume", str(tmp_path))
+    assert code == 2 and "config.json is damaged: expected a JSON object" in shown
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "events.jsonl").write_bytes(b'{"v": 1, "n": 0, "round": 0, "kind": "\xff", "data": {}}\n')
+    code, shown = outcome(capsys, "compare", str(tmp_path))
+    assert code == 2 and "events.jsonl, line 1: not an askew event" in shown

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import os
+import resource
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from askew.agent.cli import main
-from askew.agent.journal import EVENTS, Journal
+from askew.agent.journal import EVENTS, TIMINGS, Journal, read_timings
+from askew.agent.lines import append_line, read_lines
 from askew.agent.supervisors.base import checked_labels
 from askew.errors import InputError, RunError, SupervisorError
 from askew.evals import protocol
@@ -70,18 +71,58 @@ def test_a_newer_schema_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "Upgrade askew" in capsys.readouterr().err
 
 
-def test_a_full_disk_loses_nothing_and_the_run_goes_on_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(_: int) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+@contextmanager
+def full_after(size: int) -> Iterator[None]:
+    """No file can grow beyond ``size`` bytes, as on a disk that is full; the signal that comes with it is ignored."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
+
+def test_a_full_disk_loses_nothing_and_the_run_goes_on_later(tmp_path: Path) -> None:
     with Journal(tmp_path) as journal:
         journal.note("round-started", round=1)
-        monkeypatch.setattr(os, "fsync", full)
-        with pytest.raises(RunError, match=r"No space left.*askew resume"):
-            journal.note("round-started", round=2)
-    monkeypatch.undo()
+        size = (tmp_path / EVENTS).stat().st_size
+        with full_after(size + 10):
+            with pytest.raises(RunError, match=r"can't write.*askew resume"):
+                journal.note("round-started", round=2)
+            journal.close()  # while the disk is still full: no other error, and the folder is free again
+            with Journal(tmp_path) as again:
+                assert [event.data["round"] for event in again._recorded] == [1]
     with Journal(tmp_path) as journal:
         assert journal.fact("round-started", dict)["round"] == 1
+        assert not journal.replaying
+
+
+def test_people_s_answers_survive_a_full_disk(tmp_path: Path) -> None:
+    append_line(tmp_path / "labels.jsonl", {"item": "a"})
+    size = (tmp_path / "labels.jsonl").stat().st_size
+    with full_after(size + 3), pytest.raises(RunError, match="Free some space"):
+        append_line(tmp_path / "labels.jsonl", {"item": "b"})
+    append_line(tmp_path / "labels.jsonl", {"item": "c"})
+    assert [record["item"] for record in read_lines(tmp_path / "labels.jsonl")] == ["a", "c"]
+
+
+@pytest.mark.parametrize("damaged", [b"not json\n", b"[1]\n", b"\xff\xfe\n"])
+def test_a_damaged_line_is_named_and_a_damaged_clock_takes_nothing(tmp_path: Path, damaged: bytes) -> None:
+    path = tmp_path / "labels.jsonl"
+    path.write_bytes(b'{"item": "a"}\n' + damaged)
+    with pytest.raises(InputError, match=r"labels\.jsonl, line 2"):
+        read_lines(path)
+    with Journal(tmp_path / "run") as journal, journal.timed("ask"):
+        pass
+    with (tmp_path / "run" / TIMINGS).open("ab") as file:
+        file.write(damaged)
+    assert [record["stage"] for record in read_timings(tmp_path / "run")] == ["ask"]
+
+
+def test_a_stage_that_is_cut_off_has_taken_its_time(tmp_path: Path) -> None:
+    with Journal(tmp_path) as journal, pytest.raises(KeyboardInterrupt), journal.timed("ask"):
+        raise KeyboardInterrupt
+    assert [record["stage"] for record in read_timings(tmp_path)] == ["ask"]
 
 
 def test_too_little_space_is_found_before_anything_is_computed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -193,7 +194,9 @@ def test_several_raters_are_paid_one_by_one(settings: Settings, tmp_path: Path, 
     assert {e["rater"] for e in asked} == {"kim", "ann", "lee"}
     pairs = {(e["case"]["id"], e["rater"]) for e in asked}
     assert len(pairs) == settings.budget
-    assert len({case for case, _ in pairs}) == -(-settings.budget // 3)
+    cases = Counter(case for case, _ in pairs)
+    assert len(cases) == -(-settings.budget // 3)
+    assert sorted(cases.values()) == sorted([3] * (settings.budget // 3) + [settings.budget % 3])  # but for the last
 
 
 @pytest.mark.parametrize(("name", "needs"), [("passive-glad", "several labellers"), ("passive-soft", "probabilities")])

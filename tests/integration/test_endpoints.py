@@ -180,6 +180,10 @@ def test_a_chat_model_labels() -> None:
     [
         (completion("I would rather not."), "expected one of A, B"),
         (completion('{"answer": "Z"}'), "expected one of A, B"),
+        (completion('{"answer": ""}'), "expected one of A, B"),
+        (completion('{"answer": "AB"}'), "expected one of A, B"),
+        (completion("AB"), "expected one of A, B"),
+        (completion(""), "expected one of A, B"),
         (reply({"error": {"message": "bad key"}}, 401), "AuthenticationError"),
     ],
 )

@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
+from askew.agent.cli import main
 from askew.agent.config import Settings
 from askew.agent.journal import EVENTS, Journal, read_events
 from askew.agent.lab import Lab
@@ -25,6 +26,7 @@ from askew.agent.representation import Representation
 from askew.agent.supervisors.desk import LABELS, Desk, DeskSupervisor, Item
 from askew.agent.web.label import build_label_app
 from askew.errors import InputError
+from askew.evals.protocol import write_config
 from askew.tasks.load import load_task
 
 TOKEN = "a-token"
@@ -100,6 +102,30 @@ def test_a_line_cut_off_by_a_crash_never_counted(tmp_path: Path) -> None:
     desk.answer("ann", "i1", 0)
     assert laid_out(tmp_path).progress() == (2, 3)
     assert [json.loads(line)["seconds"] >= 0 for line in (tmp_path / LABELS).read_text().splitlines()] == [True, True]
+
+
+def test_what_was_handed_in_can_not_be_taken_back() -> None:
+    desk = laid_out()
+    for item in ITEMS:
+        desk.answer("ann", item.id, 1)
+    desk.hand_in()
+    assert not desk.undo("ann")
+    assert [given.label for given in desk.take()] == [1, 1, 1]
+
+
+def test_how_many_answer_is_part_of_the_run(
+    cases_file: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = Settings(task=str(cases_file(rows())), supervisor="human", labellers=3, budget=12)
+    write_config(settings, tmp_path / "run", ())
+    for arguments, message in (
+        (["label", str(tmp_path / "run"), "--labellers", "2"], "begun with --labellers 3"),
+        (["resume", str(tmp_path / "run")], "asks 3 people: they answer in a browser"),
+    ):
+        with pytest.raises(SystemExit) as stop:
+            main(arguments)
+        assert stop.value.code == 2
+        assert message in capsys.readouterr().err
 
 
 def test_what_can_not_be_answered() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -110,3 +112,48 @@ def test_workers_that_cannot_be_had_are_named() -> None:
 def test_a_trial_that_no_node_can_hold_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="needs 64 GPU"):
         list(outcomes([], tmp_path, Workers(ray=True, gpus=64), scripted_trial))
+
+
+def slow_trial(cells: Sequence[Settings], out: Path) -> list[Report]:
+    """Says that it has begun, and would take a minute."""
+    (out / f"{cells[0].seed}-{os.getpid()}").write_text("")
+    time.sleep(60)
+    return []
+
+
+def test_an_interrupt_ends_the_trials_and_starts_none(suite: bench.Suite, tmp_path: Path) -> None:
+    began = time.monotonic()
+
+    def interrupt() -> None:
+        while len(list(tmp_path.iterdir())) < 2:
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    with pytest.raises(KeyboardInterrupt):
+        list(outcomes(suite.trials(), tmp_path, Workers(2), slow_trial))
+    assert time.monotonic() - began < 45
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_finished_run_with_other_settings_is_not_taken_for_a_cell(suite: bench.Suite, tmp_path: Path) -> None:
+    few = suite.model_copy(update={"seeds": 1, "methods": ["weak"]})
+    assert not bench.run_suite(few, tmp_path, Workers(), lambda _: None, scripted_trial).failures
+    said: list[str] = []
+    bench.run_suite(few, tmp_path, Workers(), said.append, scripted_trial)
+    assert said[0].startswith("0 cells to run")
+    other = few.model_copy(update={"settings": {**few.settings, "budget": 24}})
+    with pytest.raises(InputError, match="a finished run with other settings"):
+        bench.run_suite(other, tmp_path, Workers(), said.append, scripted_trial)
+
+
+def test_every_cell_has_a_folder_of_its_own(tmp_path: Path) -> None:
+    names = ["a/cases.jsonl", "b/cases.jsonl"], ["x/sup.py:make", "y/sup.py:make", "openai:m@http://h/v1"]
+    cells = [Settings(task=task, supervisor=supervisor) for task in names[0] for supervisor in names[1]]
+    assert len({bench.cell_folder(tmp_path, cell) for cell in cells}) == 6
+    assert bench.cell_folder(tmp_path, Settings()) == tmp_path / "movie-reviews" / "model-minilm" / "scientific-s0"
+    twice = tmp_path / "twice.toml"
+    grid = '[[grid]]\ntask = "movie-reviews"\nsupervisors = ["model:minilm"]\nbudget = '
+    twice.write_text(f'methods = ["weak"]\n{grid}100\n{grid}200\n')
+    with pytest.raises(InputError, match="is in it twice"):
+        bench.read_suite(str(twice))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from askew.agent.config import Settings
+from askew.agent.loop import NOTHING_WORTH_IT
 from askew.errors import InputError
 from askew.evals.compare import compare
 from askew.evals.grade import GradedRun
@@ -82,6 +83,28 @@ def test_checks_fire_on_what_they_are_for() -> None:
     for more, code in (({"queries": 150}, "ASK006"), ({"finished": False}, "ASK007"), ({"leaks": 1}, "ASK009")):
         odd = [graded("bald", seed, 0.75, **more) for seed in range(5)]
         assert code in codes(compare([*runs(LEVELS), *odd]))
+
+
+def test_a_run_that_ended_since_nothing_was_worth_asking_is_told() -> None:
+    early = {"queries": 0, "why": NOTHING_WORTH_IT}
+    assert "ASK006" in codes(compare([*runs({**LEVELS}), *(graded("no-noise", s, 0.8, **early) for s in range(5))]))
+    by_design = [graded("zero-shot", s, 0.8, queries=0, why="nothing to learn") for s in range(5)]
+    assert "ASK006" not in codes(compare([*runs(LEVELS), *by_design]))
+
+
+def test_a_second_run_of_a_method_and_seed_is_left_out_and_said() -> None:
+    again = graded("scientific", 0, 0.5, folder=Path("runs/again"))
+    comparison = compare([*runs(LEVELS), again])
+    (check,) = comparison["checks"]
+    assert check["code"] == "ASK011" and "runs/again left out" in check["message"]
+    assert comparison["methods"] == compare(runs(LEVELS))["methods"]
+
+
+@pytest.mark.parametrize("other", [{"opinion": "all"}, {"pool_size": 100}, {"finetune": {"epochs": 1}}])
+def test_students_that_see_or_learn_in_other_ways_are_not_compared(other: dict[str, Any]) -> None:
+    odd = graded("passive-naive", 0, 0.75, settings=Settings(method="passive-naive", seed=0, **other))
+    with pytest.raises(InputError, match=f"different {next(iter(other))}"):
+        compare([*runs({"weak": 0.7, "ceiling": 0.9}), odd])
 
 
 def test_labels_to_a_target_are_those_of_the_first_point_that_reaches_it() -> None:
