@@ -39,8 +39,8 @@ POOL_CASES = 300
 """Unanswered pool cases that are learned from, with soft targets."""
 HELD_OUT = 5
 """Every so many answers one is held out, to stop on agreement with it."""
-FEWEST_HELD_OUT = 5
-"""With fewer, agreement is noise, and training runs to its end."""
+FEWEST_HELD_OUT = 100
+"""With fewer, agreement is noise (its standard error is above 0.04), and training runs to its end."""
 LEAST_STEPS = 50
 """Of the optimiser: two passes over a hundred labels would be a dozen."""
 WHOLE = "weights"
@@ -174,9 +174,16 @@ def make_lesson(lab: Lab, notebook: Notebook) -> Lesson:
     learned += truth_examples(task, answered, _rounded(truth_L_K)) + truth_examples(task, pool, _rounded(truth_N_K))
     learned += weak_examples(task, pool, _rounded(notebook.weak(pool, truth_N_K)))
     said = weak_examples(task, answered, np.eye(task.n_options)[weak_L])
-    held_out = said[HELD_OUT - 1 :: HELD_OUT] if len(said) >= HELD_OUT * FEWEST_HELD_OUT else []
-    kept = [example for index, example in enumerate(said) if not held_out or index % HELD_OUT != HELD_OUT - 1]
+    kept, held_out = divided(said)
     return Lesson(learned + kept, held_out)
+
+
+def divided(said: Sequence[Example]) -> tuple[list[Example], list[Example]]:
+    """Answers to learn, and those to stop by: every fifth, where that is enough of them to tell by."""
+    held_out = list(said[HELD_OUT - 1 :: HELD_OUT])
+    if len(held_out) < FEWEST_HELD_OUT:
+        return list(said), []
+    return [example for index, example in enumerate(said) if index % HELD_OUT != HELD_OUT - 1], held_out
 
 
 def look_through(lab: Lab, notebook: Notebook, made: Finetuned) -> None:

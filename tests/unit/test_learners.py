@@ -18,7 +18,7 @@ from askew.agent.learners.job import Job, launch, run_job, write_job
 from askew.agent.learners.losses import confidence, hardened, soft_cross_entropy
 from askew.agent.learners.recipe import Recipe
 from askew.agent.learners.saving import read_card
-from askew.agent.learners.student import Lesson, train
+from askew.agent.learners.student import Lesson, divided, train
 from askew.agent.models.local import LocalModel
 from askew.errors import InputError, RunError
 from askew.tasks.case import Case, Task
@@ -131,6 +131,14 @@ def test_training_stops_on_agreement_with_weak_labels_and_keeps_the_best(llama: 
     seen = learner.probabilities([example.texts for example in turned])
     agreeing = (seen.argmax(1) == [np.argmax(example.target_K) for example in turned]).mean()
     assert np.isclose(agreeing, looks[best].agreement)
+
+
+def test_answers_are_kept_apart_to_stop_by_where_they_are_enough_to_tell_and_none_is_lost() -> None:
+    said = [Example((f"text {index}",), (1.0, 0.0)) for index in range(500)]
+    kept, held_out = divided(said)
+    assert len(held_out) == 100
+    assert sorted(kept + held_out, key=said.index) == said
+    assert divided(said[:499]) == (said[:499], [])
 
 
 def test_weights_count_and_zero_weights_are_as_good_as_absent(llama: Path) -> None:
