@@ -56,7 +56,7 @@ def parse_event(line: bytes, where: str) -> Event:
                 f"{where}: event schema {version}, but this askew reads up to {SCHEMA}. Upgrade askew to read it."
             )
         return Event(record["n"], record["round"], record["kind"], record["data"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
         raise InputError(
             f"{where}: not an askew event ({error}). The log is damaged; restore it from a copy."
         ) from error
@@ -69,8 +69,12 @@ def read_events(folder: Path) -> Iterator[Event]:
 
 def read_timings(folder: Path) -> list[Data]:
     """What :meth:`Journal.timed` recorded: round, stage and seconds. What can't be read takes nothing from the run."""
-    path, found = folder / TIMINGS, []
-    for line in path.read_bytes().splitlines() if path.is_file() else []:
+    found: list[Data] = []
+    try:
+        lines = (folder / TIMINGS).read_bytes().splitlines()
+    except OSError:
+        return found
+    for line in lines:
         with suppress(ValueError, KeyError, TypeError):
             record = json.loads(line)
             found.append(

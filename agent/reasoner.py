@@ -56,8 +56,9 @@ def warmed_weights(base: Path, adapter: Path, name: str) -> Path:
             f"the warm-up adapter in {adapter} was made for other weights than {name} has: run askew warmup."
         )
     merged: Path = cache_folder() / "reasoners" / card["files"][ADAPTER_WEIGHTS][:16]
-    merged.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(merged.with_suffix(".lock")):  # the workers of a bench all come here first
-        if not (merged / CARD).is_file():
-            merge_adapter(base, adapter, merged)
+    if not (merged / CARD).is_file():  # written last
+        merged.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(merged.with_suffix(".lock")):  # the workers of a bench all come here first
+            if not (merged / CARD).is_file():
+                merge_adapter(base, adapter, merged)
     return merged

@@ -97,7 +97,7 @@ def grade(folder: Path, load: Callable[[str, int], LoadedTask] = load_task) -> G
         chains=len(chains),
         malformed=sum(event.data["malformed"] is not None for event in chains),
         finished=events[-1].kind == "run-finished",
-        why=str(events[-1].data.get("why", "")),
+        why=str(events[-1].data["why"]) if events[-1].kind == "run-finished" else "",
         leaks=_leaks(events, test),
         clusters=tuple(case.text for case, has in zip(test, known, strict=True) if has),
         believed=_believed(events),

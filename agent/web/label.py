@@ -18,7 +18,7 @@ from starlette.staticfiles import StaticFiles
 
 from askew.agent.supervisors.desk import Desk, labeller_name
 from askew.agent.web.guard import Guard
-from askew.errors import InputError
+from askew.errors import InputError, RunError
 
 NAME = "labeller"
 LARGEST_FORM = 20_000
@@ -83,6 +83,8 @@ class LabelPage:
                     await run_in_threadpool(act, labeller, form)
             except ValueError as error:
                 return Response(str(error), 422, media_type="text/plain")
+            except RunError as error:
+                return Response(f"This answer was not kept: {error}", 507, media_type="text/plain")
             return RedirectResponse("/", 303)
 
         return handle

@@ -188,6 +188,16 @@ def test_a_form_that_makes_no_sense(client: tuple[TestClient, Desk], form: dict[
     assert desk.progress() == (0, 3)
 
 
+def test_an_answer_that_could_not_be_kept_is_told_and_does_not_count(tmp_path: Path) -> None:
+    desk = laid_out(tmp_path)
+    (tmp_path / LABELS).mkdir()  # as good as a full disk
+    page = TestClient(build_label_app(desk, "task", TOKEN, {"testserver"}), cookies={"labeller": "Ann"})
+    page.get("/", params={"token": TOKEN})
+    answer = page.post("/answer", data={"item": "i0", "choice": "1"})
+    assert answer.status_code == 507 and "was not kept" in answer.text
+    assert desk.progress() == (0, 3)
+
+
 def test_only_the_owner_s_own_page_may_post() -> None:
     desk = laid_out()
     app = build_label_app(desk, "task", TOKEN, {"testserver"})
