@@ -147,7 +147,7 @@ CLAIM: /[a-zA-Z][a-zA-Z0-9',. !?-]{{3,60}}[a-zA-Z.!?] -> /
 """
 
 
-_STEP = re.compile(r"^-?\s*(?P<subject>[^:\n]+): (?P<claim>.+) -> (?P<option>.+)$")
+_REASON = re.compile(r"^-?\s*(?P<subject>[^:\n]+): (?P<claim>.+)$")
 
 
 def read_chain(completion: Completion, case: str, names: Sequence[str], prompt: str, sha: str) -> Chain:
@@ -157,14 +157,16 @@ def read_chain(completion: Completion, case: str, names: Sequence[str], prompt: 
     index_of = {name: index for index, name in enumerate(names)}
     malformed = None
     for line in completion.text.strip().splitlines():
-        found = _STEP.match(line)
+        # Options may hold an arrow too: the longest that the line ends with.
+        option = max((name for name in names if line.endswith(f" -> {name}")), key=len, default=None)
+        found = _REASON.match(line.removesuffix(f" -> {option}")) if option is not None else None
         head, _, tail = line.partition(": ")
-        if found and (len(found["subject"]) > LONGEST_SUBJECT or len(found["claim"]) > LONGEST_CLAIM):
-            malformed = f"a step of {len(line)} characters: {line[:80]}"
-        elif found and found["option"] in index_of:
-            steps.append(Step(found["subject"].strip(), found["claim"].strip(), index_of[found["option"]]))
-        elif head in labels and tail in index_of:
+        if head in labels and tail in index_of:
             labels[head] = index_of[tail]
+        elif found and (len(found["subject"]) > LONGEST_SUBJECT or len(found["claim"]) > LONGEST_CLAIM):
+            malformed = f"a step of {len(line)} characters: {line[:80]}"
+        elif found and option is not None:
+            steps.append(Step(found["subject"].strip(), found["claim"].strip(), index_of[option]))
         else:
             malformed = f"unreadable line: {line[:80]}"
     if labels["Rater"] is None or labels["Truth"] is None:

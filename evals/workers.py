@@ -228,14 +228,15 @@ def _started(workers: Workers) -> Any:
         raise InputError(
             f"can't use Ray at {where}: {str(error).splitlines()[0]}. Is a cluster running there?"
         ) from error
-    available = ray.cluster_resources()
-    for name, needed in (("CPU", workers.threads_each), ("GPU", workers.gpus)):
-        if needed > available.get(name, 0):
-            ray.shutdown()
-            raise InputError(
-                f"a trial needs {needed:g} {name}, and the Ray cluster has {available.get(name, 0):g}: it would wait "
-                "for ever. Ask for less with --threads or --gpus."
-            )
+    needs = {"CPU": workers.threads_each, "GPU": workers.gpus}
+    machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    if not any(all(machine.get(name, 0) >= needed for name, needed in needs.items()) for machine in machines):
+        ray.shutdown()
+        most = ", ".join(f"{m.get('CPU', 0):g} CPU and {m.get('GPU', 0):g} GPU" for m in machines)
+        raise InputError(
+            f"a trial needs {needs['CPU']:g} CPU and {needs['GPU']:g} GPU of one machine, and those of the Ray cluster "
+            f"have {most}: it would wait for ever. Ask for less with --threads or --gpus."
+        )
     return ray
 
 

@@ -68,7 +68,7 @@ def _from_cells(path: Path, number: int, cells: dict[str | None, Any]) -> dict[s
     for column, cell in cells.items():
         if column is None or cell == "":
             continue
-        if column in ("options", "gold", "weak") or column.startswith("weak."):
+        if column in ("options", "answers", "gold", "weak") or column.startswith("weak."):
             try:
                 value = from_json(cell)
             except ValueError:
@@ -92,19 +92,19 @@ def read_parquet(path: Path) -> Numbered:
         from pyarrow import parquet
     except ImportError:
         raise InputError(f"reading {path} needs pyarrow: run 'pip install \"askew[files]\"'.") from None
-    try:
-        with parquet.ParquetFile(path) as file:
-            number = 0
-            for batch in file.iter_batches(batch_size=4096):
-                for record in batch.to_pylist():
-                    number += 1
-                    if any(isinstance(cell, str) and len(cell) > MAX_LINE for cell in record.values()):
-                        raise InputError(
-                            f"{path}, row {number}: a cell is longer than {MAX_LINE:,} characters. Shorten it."
-                        )
-                    yield number, _without_missing(record)
-    except pyarrow.ArrowException as error:
-        raise InputError(f"{path} is not a readable Parquet file: {error}.") from None
+
+    def records() -> Iterator[dict[str, Any]]:
+        try:
+            with parquet.ParquetFile(path) as file:
+                for batch in file.iter_batches(batch_size=4096):
+                    yield from batch.to_pylist()
+        except (pyarrow.ArrowException, OSError) as error:  # damaged data is an OSError of pyarrow's
+            raise InputError(f"{path} is not a readable Parquet file: {error}. Fetch it anew.") from None
+
+    for number, record in enumerate(records(), start=1):
+        if any(isinstance(cell, str) and len(cell) > MAX_LINE for cell in record.values()):
+            raise InputError(f"{path}, row {number}: a cell is longer than {MAX_LINE:,} characters. Shorten it.")
+        yield number, _without_missing(record)
 
 
 def _without_missing(record: dict[str, Any]) -> dict[str, Any]:

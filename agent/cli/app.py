@@ -287,6 +287,8 @@ def main(arguments: list[str] | None = None) -> None:
     except OSError as error:
         if os.environ.get("ASKEW_DEBUG"):
             raise
-        sys.stderr.write(f"askew: {error.filename or 'the system'}: {error.strerror}. Nothing recorded is lost.\n")
+        sys.stderr.write(
+            f"askew: {error.filename or 'the system'}: {error.strerror or error}. Nothing recorded is lost.\n"
+        )
         sys.exit(1)
     sys.exit(outcome if isinstance(outcome, int) else 0)

@@ -99,10 +99,12 @@ def is_pulled(name: str, verify: bool = False) -> bool:
 
 def _from_hub(name: str) -> Path:
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
         return Path(snapshot_download(name, allow_patterns=["*.safetensors", "*.json", "*.txt", "*.model"]))
+    except HFValidationError as error:
+        raise InputError(f"{name!r} is neither a local folder nor a hub's name for a model: {error}") from None
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         raise RunError(
             f"couldn't fetch {name!r} from the model hub: {str(error).splitlines()[0]} "

@@ -192,7 +192,9 @@ class OwnServer:
     def _answers(self) -> bool:
         """Whether it is up, is ours, and has the weights that are wanted."""
         try:
-            answer = httpx.get(f"{self._address.url}/v1/models", headers=self._address.headers(), timeout=5.0)
+            # trust_env: a proxy is for the outside world, and is not told the key.
+            url, headers = f"{self._address.url}/v1/models", self._address.headers()
+            answer = httpx.get(url, headers=headers, timeout=5.0, trust_env=False)
             return answer.status_code == 200 and self.served in {model["id"] for model in answer.json()["data"]}
         except (httpx.HTTPError, ValueError, KeyError, TypeError):
             return False

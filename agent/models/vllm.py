@@ -8,7 +8,9 @@ asked again.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -62,6 +64,10 @@ class VllmModel:
         self.name, self.folder, self.version = name, folder, f"{name}@0"
         self.fingerprint = features_fingerprint(folder)
         self.server, self.options = server, options
+        # Of this model alone: other runs may have adapters at the same server, and left some there.
+        self._mark = secrets.token_hex(4)
+        if adapter is not None:
+            served = f"{served}-{self._mark}"
         self._served, self._first, self.swaps, self.seeds = served, served, swaps, seeds
         self._adapter = adapter
         self._published = 0
@@ -143,8 +149,10 @@ class VllmModel:
         from askew.agent.models.merge import is_adapter
 
         version = f"{self.name}@{self._published + 1}"
+        served = version
         if is_adapter(weights) and self.swaps:
-            self._swap(weights, version)
+            served = f"{version}-{self._mark}"
+            self._swap(weights, served)
         elif isinstance(self.server, OwnServer):
             self._serve_anew(self.server, weights, version)
         else:
@@ -153,7 +161,7 @@ class VllmModel:
                 "VLLM_ALLOW_RUNTIME_LORA_UPDATING=1 and set publish = 'swap' under [vllm], or let askew start one."
             )
         self._published += 1
-        self._served = self.version = version
+        self._served, self.version = served, version
         return version
 
     def withdraw(self) -> None:
@@ -169,7 +177,11 @@ class VllmModel:
         self._published, self._served, self.version = 0, self._first, f"{self.name}@0"
 
     def close(self) -> None:
-        """End the server, if it is ours, and forget the weights. Safe to call twice."""
+        """End the server, if it is ours, or take the adapter away from it; forget the weights. Safe to call twice."""
+        adapter, self._adapter = self._adapter, None
+        if adapter is not None and not isinstance(self.server, OwnServer):
+            with suppress(ModelError, ServerGoneError):  # a server that is gone has nothing of ours
+                self._unload_adapter(self._served)
         self.server.close()
         if "_eyes" in self.__dict__:
             self._eyes.close()
@@ -178,13 +190,13 @@ class VllmModel:
             self._work.cleanup()
             self._work = None
 
-    def _swap(self, adapter: Path, version: str) -> None:
+    def _swap(self, adapter: Path, served: str) -> None:
         """Load the next adapter before the last one goes, so that there is always a whole student."""
         last = self._served if self._adapter else None
 
         def swap() -> None:
             address = self._connected()
-            self._load_adapter(address, adapter, version)
+            self._load_adapter(address, adapter, served)
             if last:
                 self._unload_adapter(last)
 
@@ -208,15 +220,15 @@ class VllmModel:
         """Whether there is a server to tell; one that starts later is given its adapter then."""
         return not isinstance(self.server, OwnServer) or self.server.alive()
 
-    def _load_adapter(self, address: Address, adapter: Path, version: str) -> None:
-        body = {"lora_name": version, "lora_path": str(adapter.absolute())}
-        if version not in wire.get_models(address):
+    def _load_adapter(self, address: Address, adapter: Path, served: str) -> None:
+        body = {"lora_name": served, "lora_path": str(adapter.absolute())}
+        if served not in wire.get_models(address):
             wire.post(address, "/v1/load_lora_adapter", body, self.options.timeout)
 
-    def _unload_adapter(self, version: str | None) -> None:
+    def _unload_adapter(self, served: str | None) -> None:
         address = self.server.address()
-        if version in wire.get_models(address):
-            wire.post(address, "/v1/unload_lora_adapter", {"lora_name": version}, self.options.timeout)
+        if served in wire.get_models(address):
+            wire.post(address, "/v1/unload_lora_adapter", {"lora_name": served}, self.options.timeout)
 
     def _connected(self) -> Address:
         """The server's address, once it has the student that is to answer."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from ipaddress import ip_address
 from typing import Any
 
 import httpx
@@ -107,13 +108,22 @@ async def _one(address: Address, method: str, path: str, body: Json | None, time
     return found[0]
 
 
+def is_loopback(url: str) -> bool:
+    """Whether an address is this machine's own."""
+    host = httpx.URL(url).host
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def _client(address: Address, timeout: float, at_once: int) -> httpx.AsyncClient:
     limits = httpx.Limits(max_connections=at_once, max_keepalive_connections=at_once)
     patience = httpx.Timeout(timeout, connect=min(timeout, 10.0), pool=None)
     # trust_env: a proxy that is set for the outside world must not get what is said on loopback.
     return httpx.AsyncClient(
         base_url=address.url, headers=address.headers(), timeout=patience, limits=limits,
-        trust_env=not address.url.startswith("http://127.0.0.1"),
+        trust_env=not is_loopback(address.url),
     )  # fmt: skip
 
 

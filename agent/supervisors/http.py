@@ -136,13 +136,21 @@ def _retry_after(response: httpx.Response) -> float:
 
 def _address(given: str) -> tuple[str, dict[str, float]]:
     """URL and settings. Raises ``InputError`` naming what can't be used."""
-    url, fragment = urldefrag(given)
-    # 'http:http://…' and the plain 'http://…', of which the kind has taken the first part.
-    url = f"http:{url}" if url.startswith("//") else url
-    parts = urlsplit(url)
     options = {"rate": 0.0, "timeout": TIMEOUT}
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    try:
+        url, fragment = urldefrag(given)
+        # 'http:http://…' and the plain 'http://…', of which the kind has taken the first part.
+        url = f"http:{url}" if url.startswith("//") else url
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
         raise InputError(f"supervisor http:{given}: expected http:URL, as in http:https://example.org/label.")
+    if "@" in parts.netloc:
+        raise InputError(
+            f"supervisor http: the address is kept in the run folder, so it can't hold a password: set {TOKEN} instead."
+        )
     for name, value in parse_qsl(fragment, keep_blank_values=True):
         try:
             number = float(value)

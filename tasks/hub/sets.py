@@ -35,6 +35,12 @@ def _cosmos(row: Record) -> int | None:
     return None if NONE_OF_THESE in row[f"answer{right}"] else right
 
 
+def _cosmos_answers(row: Record) -> list[str]:
+    """The answers; that none of them is right is no answer where it is the right one."""
+    answers = [row[f"answer{place}"] for place in range(4)]
+    return answers if _cosmos(row) is not None else [answer for answer in answers if NONE_OF_THESE not in answer]
+
+
 SETS: dict[str, Definition] = {
     "boolq": Definition(
         "google/boolq", "Is the answer to this question yes?", "{passage}\nQuestion: {question}?", label="answer",
@@ -42,7 +48,7 @@ SETS: dict[str, Definition] = {
     ),
     "cosmos-qa": Definition(
         "allenai/cosmos_qa", RIGHT_ANSWER, "{context}\nQuestion: {question}\nAnswer: {answer}",
-        answers=_columns("answer0", "answer1", "answer2", "answer3"), right=_cosmos, group="context", noun="passage",
+        answers=_cosmos_answers, right=_cosmos, group="context", noun="passage",
     ),
     "dream": Definition(
         "dataset-org/dream", RIGHT_ANSWER, "{dialogue}\nQuestion: {question}\nAnswer: {answer}", answers="choice",

@@ -75,6 +75,11 @@ def test_every_set_is_converted_balanced_and_divided(name: str, tmp_path: Path) 
     assert {case.id.split("-")[-2] for case in loaded.task.split(Split.TEST)} == {"test"}
 
 
+def test_that_none_of_the_answers_is_right_is_not_called_wrong_where_it_is_right(tmp_path: Path) -> None:
+    loaded = load_task(f"hf:cosmos-qa@{as_on_the_hub('cosmos-qa', tmp_path)}", 0)
+    assert not any("None of the above choices" in case.text for case in loaded.task.cases)
+
+
 def test_there_are_22_sets_of_the_paper_and_two_more() -> None:
     assert len(SETS) == 24 == len(ROWS)
 

@@ -143,6 +143,18 @@ def freeform(tmp_path: Path, function: str = "check.py:valid", rows: Rows | None
     return str(tmp_path / "free.jsonl")
 
 
+def test_free_form_answers_may_be_cells_of_a_csv(tmp_path: Path) -> None:
+    freeform(tmp_path)
+    with (tmp_path / "free.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["text", "answers"])
+        writer.writerows(
+            [f"Name a number above {i}", json.dumps([f"It is {i + 1}.", f"{i - 1}?"])] for i in range(2, 62)
+        )
+    loaded = load_task(str(tmp_path / "free.csv"), 0)
+    assert len(loaded.task.cases) == 60 == len(loaded.gold)
+
+
 def test_free_form_answers_become_a_right_and_a_wrong_one(tmp_path: Path) -> None:
     rows: Rows = [{"text": "Name a number above 3", "answers": ["4", "5"]}]
     rows += [{"text": f"Name a number above {i}", "answers": [f"It is {i + 1}.", f"{i - 1}?", f"{i}", f"{i + 7}"],

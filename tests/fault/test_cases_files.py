@@ -86,6 +86,15 @@ def test_a_file_that_is_not_what_its_name_says(tmp_path: Path) -> None:
     (tmp_path / "cases.parquet").write_bytes(b"PAR1 but no more")
     with pytest.raises(InputError, match="not a readable Parquet file"):
         load_task(str(tmp_path / "cases.parquet"), 0)
+    whole = tmp_path / "whole.parquet"
+    parquet.write_table(
+        pa.Table.from_pylist([{"text": f"text {n}" * 50, "options": ["a", "b"]} for n in range(99)]), whole
+    )
+    damaged = bytearray(whole.read_bytes())
+    damaged[40:400] = b"\xff" * 360
+    (tmp_path / "cases.parquet").write_bytes(damaged)
+    with pytest.raises(InputError, match="not a readable Parquet file"):
+        load_task(str(tmp_path / "cases.parquet"), 0)
     (tmp_path / "cases.csv").write_text('text,options\n"open,"["")\n')
     with pytest.raises(InputError, match=r"cases\.csv, line"):
         load_task(str(tmp_path / "cases.csv"), 0)

@@ -299,17 +299,49 @@ def test_students_are_swapped_and_a_server_that_forgot_one_is_given_it_again(fol
         model = student(folder, url)
         assert model.sample(ASKED)[0][0].model_version == "tiny@0"
         assert model.publish(adapter) == "tiny@1"
-        assert script.models == ["tiny", "tiny@1"]
-        assert model.sample(ASKED)[0][0].model_version == "tiny@1" and script.bodies[-1]["model"] == "tiny@1"
+        (_, first) = script.models
+        assert first.startswith("tiny@1-")
+        assert model.sample(ASKED)[0][0].model_version == "tiny@1" and script.bodies[-1]["model"] == first
         model.publish(adapter)
-        assert script.models == ["tiny", "tiny@2"], "the last student is unloaded"
+        (_, second) = script.models  # the last student is unloaded
+        assert second.startswith("tiny@2-")
         script.models = ["tiny"]  # as after a restart
-        assert model.sample(ASKED)[0][0].model_version == "tiny@2" and script.bodies[-1]["model"] == "tiny@2"
+        assert model.sample(ASKED)[0][0].model_version == "tiny@2" and script.bodies[-1]["model"] == second
         with pytest.raises(ModelError, match="not ours to restart"):
             model.publish(folder)
         model.withdraw()
         assert script.models == ["tiny"] and model.sample(ASKED)[0][0].model_version == "tiny@0"
         assert model.publish(adapter) == "tiny@1"
+
+
+def test_runs_at_one_server_never_hear_each_other_s_students(folder: Path, tmp_path: Path) -> None:
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    (adapter / "adapter_config.json").write_text("{}")
+    script = Script()
+    with scripted(script) as url:
+        one, other = student(folder, url), student(folder, url)
+        for model in (one, other):
+            assert model.publish(adapter) == "tiny@1"
+        for model in (one, other):
+            assert model.sample(ASKED)[0][0].model_version == "tiny@1"
+        assert len({body["model"] for body in script.bodies}) == 2
+        one.close()
+        assert other.sample(ASKED)[0][0].model_version == "tiny@1"
+        other.close()
+        assert script.models == ["tiny"], "nothing is left behind"
+
+
+def test_what_is_said_on_loopback_goes_past_any_proxy() -> None:
+    for url in ("http://127.0.0.1:8000", "http://localhost:8000", "http://[::1]:8000", "http://127.1.2.3"):
+        assert wire.is_loopback(url)
+    for url in (
+        "http://10.0.0.5:8000",
+        "https://example.org",
+        "http://127.0.0.1.example.org",
+        "http://localhost.example.org",
+    ):
+        assert not wire.is_loopback(url)
 
 
 def test_a_reasoner_is_an_adapter_of_the_same_server_or_has_one_of_its_own(folder: Path, tmp_path: Path) -> None:
@@ -322,8 +354,9 @@ def test_a_reasoner_is_an_adapter_of_the_same_server_or_has_one_of_its_own(folde
         assert reasoner is not None
         assert reasoner.sample(ASKED)[0][0].model_version == "tiny+warm-up@0"
         assert first.sample(ASKED)[0][0].model_version == "tiny@0"
-        assert [body["model"] for body in script.bodies] == ["tiny+warm-up@0"] * 3 + ["tiny"] * 3
-        assert script.models == ["tiny", "tiny+warm-up@0"]
+        (_, name) = script.models
+        assert name.startswith("tiny+warm-up@0-")
+        assert [body["model"] for body in script.bodies] == [name] * 3 + ["tiny"] * 3
     plain = VllmModel("tiny", folder, ForeignServer(url, KEY), Serving())
     assert served_reasoner(plain, "tiny+warm-up", folder, adapter, tmp_path) is None
     own_one = VllmModel("tiny", folder, own(tmp_path, folder), Serving(), served="tiny@0")

@@ -110,7 +110,7 @@ def test_workers_that_cannot_be_had_are_named() -> None:
 
 
 def test_a_trial_that_no_node_can_hold_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="needs 64 GPU"):
+    with pytest.raises(InputError, match="and 64 GPU of one machine"):
         list(outcomes([], tmp_path, Workers(ray=True, gpus=64), scripted_trial))
 
 

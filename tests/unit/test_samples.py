@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,9 @@ from tiny import make_llama
 from askew.agent.models.base import Completion, SamplingRequest
 from askew.agent.models.local import LocalModel
 from askew.agent.models.samples import Samples
+from askew.agent.models.table import Table
 from askew.agent.models.trunks import trunks_of
+from askew.errors import RunError
 
 
 def test_samples_are_kept_by_weights_and_request(tmp_path: Path) -> None:
@@ -36,6 +40,28 @@ def test_samples_are_kept_by_weights_and_request(tmp_path: Path) -> None:
     (tmp_path / "samples.sqlite").write_bytes(b"damaged" * 200)
     sampled("w", first)
     assert calls == {"w": 3, "v": 1}
+
+
+def test_a_table_is_given_up_where_it_is_damaged_and_never_where_it_is_only_in_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "values.sqlite"
+    values = {n.to_bytes(4, "big"): bytes(900) for n in range(3000)}
+    Table(path, "kept", "BLOB").write(values)
+    real = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda where, timeout: real(where, timeout=0.1))
+    with closing(real(path)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(RunError, match="database is locked"):
+            Table(path, "kept", "BLOB")
+    table = Table(path, "kept", "BLOB")
+    assert len(table.read(list(values))) == 3000
+    with path.open("r+b") as file:  # beyond the first page
+        file.seek(20_000)
+        file.write(b"\xff" * 2_000_000)
+    assert table.read(list(values)) == {}
+    table.write({b"key": b"value"})
+    assert table.read([b"key"]) == {b"key": b"value"}
 
 
 @given(st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=8).map(tuple), min_size=1, max_size=8, unique=True))

@@ -221,6 +221,10 @@ def test_names_with_odd_blanks_and_letters_are_read() -> None:
     text = " praise: it flatters -> negative\nRater: very positive\nTruth: negative"
     chain = read_chain(Completion(text, 1, True, ""), "c", names, "", "")
     assert chain.malformed is None and (chain.weak_label, chain.true_label) == (1, 0)
+    arrows = read_chain(
+        Completion(" food: it -> good -> a -> b\nRater: b\nTruth: a -> b", 1, True, ""), "c", ("a -> b", "b"), "", ""
+    )
+    assert arrows.malformed is None and arrows.steps == (Step("food", "it -> good", 0),)
     assert words_of("Ein GROSSER, großer Film") == ["ein", "grosser", "großer", "film"]
 
 
