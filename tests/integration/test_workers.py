@@ -121,6 +121,15 @@ def slow_trial(cells: Sequence[Settings], out: Path) -> list[Report]:
     return []
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """As at a terminal: what runs in the background of a shell is born deaf to interrupts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_ends_the_trials_and_starts_none(suite: bench.Suite, tmp_path: Path) -> None:
     began = time.monotonic()
 
