@@ -290,10 +290,15 @@ def test_wrong_key_missing_model_and_nobody_there(folder: Path) -> None:
 # -- publishing --------------------------------------------------------------------------------------
 
 
-def test_students_are_swapped_and_a_server_that_forgot_one_is_given_it_again(folder: Path, tmp_path: Path) -> None:
-    adapter = tmp_path / "adapter"
-    adapter.mkdir()
-    (adapter / "adapter_config.json").write_text("{}")
+@pytest.fixture
+def adapter(tmp_path: Path) -> Path:
+    place = tmp_path / "adapter"
+    place.mkdir()
+    (place / "adapter_config.json").write_text("{}")
+    return place
+
+
+def test_students_are_swapped_and_a_server_that_forgot_one_is_given_it_again(folder: Path, adapter: Path) -> None:
     script = Script()
     with scripted(script) as url:
         model = student(folder, url)
@@ -314,10 +319,7 @@ def test_students_are_swapped_and_a_server_that_forgot_one_is_given_it_again(fol
         assert model.publish(adapter) == "tiny@1"
 
 
-def test_runs_at_one_server_never_hear_each_other_s_students(folder: Path, tmp_path: Path) -> None:
-    adapter = tmp_path / "adapter"
-    adapter.mkdir()
-    (adapter / "adapter_config.json").write_text("{}")
+def test_runs_at_one_server_never_hear_each_other_s_students(folder: Path, adapter: Path) -> None:
     script = Script()
     with scripted(script) as url:
         one, other = student(folder, url), student(folder, url)
