@@ -178,8 +178,8 @@ class VllmModel:
 
     def close(self) -> None:
         """End the server, if it is ours, or take the adapter away from it; forget the weights. Safe to call twice."""
-        adapter, self._adapter = self._adapter, None
-        if adapter is not None and not isinstance(self.server, OwnServer):
+        if self._adapter is not None and not isinstance(self.server, OwnServer):
+            self._adapter = None
             with suppress(ModelError, ServerGoneError):  # a server that is gone has nothing of ours
                 self._unload_adapter(self._served)
         self.server.close()
