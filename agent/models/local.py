@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
@@ -64,6 +65,7 @@ class LocalModel:
         from askew.agent.models.merge import published
 
         self.speaker = published(self.folder, weights, self._device)
+        _give_memory_back()
         self._published += 1
         self.version = f"{self.name}@{self._published}"
         return self.version
@@ -222,6 +224,13 @@ def features_fingerprint(folder: Path) -> str:
     """Digest of a model folder's weights and tokenizer, and of how features are taken from them."""
     exact = "" if fast_bfloat16() else "/float32"
     return weights_fingerprint(folder, f"final+middle/{FEATURE_ROWS}/{LENGTH_BUCKET}{exact}")
+
+
+def _give_memory_back() -> None:
+    """Return to the system what was freed: glibc keeps it, which is more than a network once several were loaded."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def _batches(lengths: Sequence[int]) -> Iterator[tuple[int, list[int]]]:
