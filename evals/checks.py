@@ -77,6 +77,11 @@ def _method_checks(name: str, runs: Sequence[GradedRun], row: Mapping[str, Any])
         found.append(Check("ASK006", f"{name}: stopped before its label budget was spent"))
     if not all(run.finished for run in runs):
         found.append(Check("ASK007", f"{name}: a run is not finished; its last round so far is compared"))
+    if row["gain"] is not None and row["gain_ci95"][1] < 0:
+        low, high = row["gain_ci95"]
+        found.append(
+            Check("ASK013", f"{name}: the answers did harm, {row['gain']:+.3f} [{low:+.3f}, {high:+.3f}] in accuracy")
+        )
     leaks = sum(run.leaks for run in runs)
     if leaks:
         found.append(Check("ASK009", f"{name}: {leaks} case(s) asked or written have the text of a test case"))

@@ -47,10 +47,17 @@ def compare(runs: Sequence[GradedRun]) -> Comparison:
     scores = {
         name: Scores(tuple(rightness(run.final, run.gold_N) for run in members)) for name, members in by_method.items()
     }
-    accuracy_B = resampled_accuracies(scores, [run.clusters for run in next(iter(by_method.values()))])
+    starts = {
+        _start(name): Scores(tuple(rightness(run.curve[0][1], run.gold_N) for run in members))
+        for name, members in by_method.items()
+        if _asks(members)
+    }
+    accuracy_B = resampled_accuracies(scores | starts, [run.clusters for run in next(iter(by_method.values()))])
     gap_ok = _gap_is_real(accuracy_B)
     methods = {
-        name: _method_row(name, members, scores, accuracy_B, gap_ok) | _agreements(members, by_method.get("weak"))
+        name: _method_row(name, members, scores, accuracy_B, gap_ok)
+        | _gain(name, scores, starts, accuracy_B)
+        | _agreements(members, by_method.get("weak"))
         for name, members in by_method.items()
     }
     _add_pgr_by_auroc(methods, gap_ok)
@@ -99,6 +106,30 @@ def _mistakes(members: Sequence[GradedRun]) -> list[dict[str, Any]]:
         for statement, ps in found.items()
     ]
     return sorted(rows, key=lambda row: (-row["runs"], -row["posterior"], row["statement"]))
+
+
+def _start(name: str) -> str:
+    """What the student of a method before any answer is called among the methods' accuracies."""
+    return f"{name} before any answer"
+
+
+def _asks(members: Sequence[GradedRun]) -> bool:
+    """Whether a method asks, and predicts before it does."""
+    return all(run.curve[0][0] == 0 and run.curve[-1][0] > 0 for run in members)
+
+
+def _gain(
+    name: str, scores: Mapping[str, Scores], starts: Mapping[str, Scores], accuracy_B: Mapping[str, Array]
+) -> dict[str, Any]:
+    """Accuracy before any answer, and what the answers added to it; ``None`` for methods without such a start."""
+    start = starts.get(_start(name))
+    if start is None:
+        return {"start": None, "gain": None, "gain_ci95": None}
+    return {
+        "start": _rounded(start.accuracy),
+        "gain": _rounded(scores[name].accuracy - start.accuracy),
+        "gain_ci95": _rounded_pair(interval(accuracy_B[name] - accuracy_B[_start(name)])),
+    }
 
 
 def _agreements(members: Sequence[GradedRun], weak: Sequence[GradedRun] | None) -> dict[str, Any]:

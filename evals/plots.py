@@ -77,6 +77,16 @@ def table_rows(comparison: Comparison) -> list[tuple[str, ...]]:
     ]
 
 
+def gain_lines(comparison: Comparison) -> list[str]:
+    """What the answers added, for methods that predict before they ask."""
+    return [
+        f"{name}: {row['start']:.3f} before any answer, {row['gain']:+.3f} "
+        f"[{row['gain_ci95'][0]:+.3f}, {row['gain_ci95'][1]:+.3f}] by asking"
+        for name, row in comparison["methods"].items()
+        if row["gain"] is not None
+    ]
+
+
 def mistake_lines(comparison: Comparison) -> list[str]:
     """Mistakes found, in words, those that most runs believe in first."""
     return [

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
+from pydantic import ValidationError
+
 import askew
 from askew.agent.config import CONFIG, Settings
 from askew.agent.journal import EVENTS, Journal, read_events
@@ -302,8 +304,13 @@ def read_config(folder: Path) -> tuple[Settings, tuple[str, ...]]:
     config.pop("askew", None)
     try:
         return Settings(**config), twins
-    except (ValueError, TypeError) as error:
-        raise InputError(f"{folder / CONFIG} was written by another version of askew: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        setting = ".".join(map(str, first["loc"]))
+        raise InputError(
+            f"{folder / CONFIG} holds no settings of a run of this version of askew ({setting}: {first['msg']}). "
+            "Name a run folder, or use the version that wrote it."
+        ) from error
 
 
 def check_space(folder: Path) -> None:

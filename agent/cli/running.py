@@ -110,7 +110,9 @@ def _new_folder(settings: Settings) -> Path:
 
 
 def show_comparison(comparison: Comparison) -> None:
-    """The table of methods, and the checks below it."""
+    """The table of methods, and below it what asking added and the checks."""
+    from askew.evals.plots import gain_lines
+
     rows = []
     for name, row in comparison["methods"].items():
         low, high = row["ci95"]
@@ -130,6 +132,8 @@ def show_comparison(comparison: Comparison) -> None:
             ]
         )
     show_table("", ["", "accuracy [95%]", "PGR [95%]", "labels", "seeds", "seconds"], rows)
+    for line in gain_lines(comparison):
+        typer.echo(line)
     for check in comparison["checks"]:
         typer.echo(f"{check['code']} {check['message']}")
 

@@ -47,7 +47,7 @@ def chains_csv(run: RunLog) -> Response:
 
 def comparison_csv(results: Data) -> Response:
     """Methods side by side."""
-    columns = ["accuracy", "ci95", "pgr", "pgr_ci95", "auroc", "queries", "seeds"]
+    columns = ["accuracy", "ci95", "pgr", "pgr_ci95", "auroc", "start", "gain", "gain_ci95", "queries", "seeds"]
     rows = ([name, *(row.get(column) for column in columns)] for name, row in results["methods"].items())
     return sheet("comparison", ["method", *columns], rows)
 

@@ -142,6 +142,10 @@ def test_a_damaged_run_folder_is_named(tmp_path: Path, capsys: pytest.CaptureFix
     (tmp_path / "config.json").write_text("[]")
     code, shown = outcome(capsys, "resume", str(tmp_path))
     assert code == 2 and "config.json is damaged: expected a JSON object" in shown
+    (tmp_path / "config.json").write_text('{"architectures": ["Llama"], "bos_token_id": 0}')
+    code, shown = outcome(capsys, "compare", str(tmp_path))
+    assert code == 2 and "no settings of a run of this version of askew (architectures: Extra inputs" in shown
+    assert "bos_token_id" not in shown
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / "events.jsonl").write_bytes(b'{"v": 1, "n": 0, "round": 0, "kind": "\xff", "data": {}}\n')
     code, shown = outcome(capsys, "compare", str(tmp_path))

@@ -116,6 +116,27 @@ def test_labels_to_a_target_are_those_of_the_first_point_that_reaches_it() -> No
     assert comparison["methods"]["bald"]["area_under_label_curve"] == pytest.approx(0.78, abs=0.02)
 
 
+def test_what_asking_adds_is_told_and_paired_and_where_it_did_harm_a_check_fires() -> None:
+    asking = [graded("scientific", s, 0.0, curve=((0, 0.80), (100, 0.82), (200, 0.84))) for s in range(5)]
+    others = runs({name: level for name, level in LEVELS.items() if name != "scientific"})
+    comparison = compare([*others, *asking])
+    row = comparison["methods"]["scientific"]
+    assert row["gain"] == pytest.approx(row["accuracy"] - row["start"], abs=2e-4)
+    assert 0 < row["gain_ci95"][0] < row["gain"] < row["gain_ci95"][1] < 0.1
+    assert "ASK013" not in codes(comparison)
+    # A method that predicts nothing before it asks, or asks nothing, has gained nothing that could be told.
+    assert all(comparison["methods"][name]["gain"] is None for name in ("passive-naive", "weak", "ceiling"))
+    # Whether starts are drawn too changes no other figure.
+    without = compare(runs({**LEVELS}))["methods"]["passive-naive"]
+    assert comparison["methods"]["passive-naive"]["ci95"] == without["ci95"]
+    harmed = [graded("scientific", s, 0.0, curve=((0, 0.84), (200, 0.78))) for s in range(5)]
+    worse = compare([*others, *harmed])
+    (check,) = [c for c in worse["checks"] if c["code"] == "ASK013"]
+    assert check["message"].startswith("scientific: the answers did harm, -0.0")
+    even = [graded("scientific", s, 0.0, curve=((0, 0.84), (200, 0.84))) for s in range(5)]
+    assert "ASK013" not in codes(compare([*others, *even]))
+
+
 def test_seeds_that_a_method_lacks_and_methods_with_no_seed_in_common_are_left_out_and_said() -> None:
     made = [*runs(LEVELS), graded("bald", 0, 0.8), graded("bald", 1, 0.8)]
     comparison = compare(made)
