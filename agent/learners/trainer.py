@@ -202,7 +202,8 @@ class _Run:
     def _fitted(self, losses: Sequence[float]) -> Fitted:
         from accelerate.utils import DistributedType
 
-        state = self.state or self._weights()
+        # Not by whether there are any: with FSDP the gathered weights are on the first device alone.
+        state = self._weights() if self.best is None else self.state
         if self.accelerator.distributed_type is not DistributedType.FSDP:
             self.accelerator.unwrap_model(self.network, keep_fp32_wrapper=False).load_state_dict(state, strict=False)
         return Fitted(state, self.step, self.tokens, sum(losses) / len(losses), tuple(self.looks))

@@ -33,6 +33,7 @@ class Decoder:
         self.model = model
         self.request = request
         self.generator = generator
+        self.device = model.speaker.device
         self.ids_B = [model.tokens(prompt) for prompt in prompts]
         self.written_B: list[list[int]] = [[] for _ in prompts]
         self.finished_B = [False for _ in prompts]
@@ -55,19 +56,10 @@ class Decoder:
                 break
             keep = closed_up(going_on)
             if len(keep) < len(active):
-                cache.batch_select_indices(torch.tensor(keep))
+                cache.batch_select_indices(torch.tensor(keep, device=self.device))
                 mask_A_T = mask_A_T[keep]
                 active = [active[row] for row in keep]
-            next_A_1 = torch.tensor([[tokens_A[row]] for row in keep])
-            mask_A_T = torch.cat([mask_A_T, torch.ones(len(keep), 1, dtype=mask_A_T.dtype)], dim=1)
-            hidden = self.model.speaker.model(
-                next_A_1,
-                attention_mask=mask_A_T,
-                position_ids=mask_A_T.sum(1, keepdim=True) - 1,
-                past_key_values=cache,
-                use_cache=True,
-            ).last_hidden_state
-            logits_A_V = self.model.speaker.lm_head(hidden[:, -1]).float()
+            logits_A_V, mask_A_T = self._go_on([tokens_A[row] for row in keep], cache, mask_A_T)
         return [self._completion(index) for index in range(len(self.ids_B))]
 
     def _prefill(self) -> tuple[Any, torch.Tensor, torch.Tensor]:
@@ -76,17 +68,17 @@ class Decoder:
         ids_P = list(distinct)
         trunks, trunk_of_P = trunks_of(ids_P)
         cache = DynamicCache()
-        mask_P_S = torch.zeros(len(ids_P), 0, dtype=torch.long)
+        mask_P_S = self._no_mask(len(ids_P))
         if all(trunks):  # a row that is nothing but padding has no attention to pay
-            _, cache, mask_G_S = self._extend(trunks, cache, torch.zeros(len(trunks), 0, dtype=torch.long))
-            rows_P = torch.tensor(trunk_of_P)
+            _, cache, mask_G_S = self._extend(trunks, cache, self._no_mask(len(trunks)))
+            rows_P = torch.tensor(trunk_of_P, device=self.device)
             cache.batch_select_indices(rows_P)
             mask_P_S = mask_G_S[rows_P]
         else:
             trunks = [() for _ in trunks]
         rest_P = [ids[len(trunks[group]) :] for ids, group in zip(ids_P, trunk_of_P, strict=True)]
         logits_P_V, cache, mask_P_T = self._extend(rest_P, cache, mask_P_S)
-        rows_B = torch.tensor([distinct[tuple(ids)] for ids in self.ids_B])
+        rows_B = torch.tensor([distinct[tuple(ids)] for ids in self.ids_B], device=self.device)
         cache.layers = [RoomyLayer(layer, rows_B, self.request.max_tokens) for layer in cache.layers]
         return cache, mask_P_T[rows_B], logits_P_V[rows_B]
 
@@ -101,15 +93,35 @@ class Decoder:
         for row, ids in enumerate(ids_P):
             ids_P_W[row, width - len(ids) :] = torch.tensor(ids, dtype=torch.long)
             mask_P_W[row, width - len(ids) :] = 1
-        mask_P_T = torch.cat([mask_P_S, mask_P_W], dim=1)
+        mask_P_T = torch.cat([mask_P_S, mask_P_W.to(self.device)], dim=1)
         positions_P_W = (mask_P_T.cumsum(1) - 1).clamp(min=0)[:, -width:]
         output = network.model(
-            ids_P_W, attention_mask=mask_P_T, position_ids=positions_P_W, past_key_values=cache, use_cache=True
+            ids_P_W.to(self.device),
+            attention_mask=mask_P_T,
+            position_ids=positions_P_W,
+            past_key_values=cache,
+            use_cache=True,
         )
         return network.lm_head(output.last_hidden_state[:, -1]).float(), output.past_key_values, mask_P_T
 
+    def _go_on(self, tokens_A: list[int], cache: Any, mask_A_T: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Logits after one more token of each active sequence; the mask with it."""
+        mask_A_T = torch.nn.functional.pad(mask_A_T, (0, 1), value=1)
+        hidden_A_1_D = self.model.speaker.model(
+            torch.tensor(tokens_A, device=self.device)[:, None],
+            attention_mask=mask_A_T,
+            position_ids=mask_A_T.sum(1, keepdim=True) - 1,
+            past_key_values=cache,
+            use_cache=True,
+        ).last_hidden_state
+        return self.model.speaker.lm_head(hidden_A_1_D[:, -1]).float(), mask_A_T
+
+    def _no_mask(self, rows: int) -> torch.Tensor:
+        """The mask of an empty cache."""
+        return torch.zeros(rows, 0, dtype=torch.long, device=self.device)
+
     def _choose(self, active: list[int], logits_A_V: torch.Tensor) -> list[int]:
-        """Draw one token for each active sequence, within its grammar.
+        """Draw one token for each active sequence, within its grammar, on the CPU: its generator is the same anywhere.
 
         The sequences draw in the order of the prompts, wherever their rows are by now.
         """
@@ -124,9 +136,9 @@ class Decoder:
             return [int(token) for token in logits_A_V.argmax(1)]
         probabilities_A_V = (logits_A_V / self.request.temperature).softmax(-1)
         if self.request.top_p == 1.0:
-            return torch.multinomial(probabilities_A_V, 1, generator=self.generator)[:, 0].tolist()
+            return torch.multinomial(probabilities_A_V.cpu(), 1, generator=self.generator)[:, 0].tolist()
         # The nucleus lies within the likeliest few hundred tokens; sorting the whole vocabulary is slow.
-        ordered_A_W, tokens_A_W = probabilities_A_V.topk(NUCLEUS, dim=1)
+        ordered_A_W, tokens_A_W = (found.cpu() for found in probabilities_A_V.topk(NUCLEUS, dim=1))
         ordered_A_W[ordered_A_W.cumsum(1) - ordered_A_W > self.request.top_p] = 0.0
         drawn_A_1 = torch.multinomial(ordered_A_W, 1, generator=self.generator)
         return tokens_A_W.gather(1, drawn_A_1)[:, 0].tolist()

@@ -37,7 +37,7 @@ class RoomyLayer(DynamicLayer):
 
     def batch_select_indices(self, indices: torch.Tensor) -> None:
         """Keep the rows ``indices``, in their order; only rows that change their place are copied."""
-        places = torch.arange(len(indices))
+        places = torch.arange(len(indices), device=indices.device)
         moved = indices != places
         tokens = self.get_seq_length()
         for whole in (self._all_keys, self._all_values):
