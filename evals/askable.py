@@ -16,6 +16,7 @@ import numpy as np
 from askew.errors import InputError
 from askew.evals.simulated import MISTAKES, PlantedSupervisor, mistake_pick
 from askew.seeds import stream
+from askew.tasks.attributes import keyword
 from askew.tasks.gold import LoadedTask
 
 MATTERS, SWAYS, NEITHER = range(3)
@@ -48,7 +49,7 @@ class AskableSupervisor(PlantedSupervisor):
 
 def askable(base: PlantedSupervisor, argument: str, honesty: float, loaded: LoadedTask) -> AskableSupervisor:
     """``base``, planted by ``argument``, that can be asked about itself."""
-    swaying = {_plain(term.partition("@")[0]) for term in argument.split("+")}
+    swaying = {_plain(_called(term.partition("@")[0])) for term in argument.split("+")}
     cases = [case for case in loaded.task.cases if case.id in loaded.gold][:ASKED]
 
     def known(subject: str) -> int:
@@ -70,6 +71,12 @@ def _goes_together(picks: Sequence[tuple[int | None, int]]) -> bool:
     if not agreed:
         return False
     return bool(abs(np.mean(agreed) - 0.5) * 2 * np.sqrt(len(agreed)) > GOES_WITH)
+
+
+def _called(name: str) -> str:
+    """What the agent calls a planted mistake: keywords by the name of their attribute."""
+    words = name.strip().removeprefix("-").partition("keyword=")[2]
+    return keyword(*(word.strip() for word in words.split(","))).name if words else name
 
 
 def _plain(name: str) -> str:

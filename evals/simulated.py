@@ -65,7 +65,7 @@ class Mistake:
 
 @dataclass(frozen=True)
 class PlantedSupervisor:
-    """Follows the truth except for its mistakes. Where several act on a case, the greater strength wins."""
+    """Follows the truth except for its mistakes. Where several act on a case, their strengths add up for an option."""
 
     name: str
     mistakes: tuple[Mistake, ...]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from askew.agent.supervisors.head import LogisticHead, fit_head, held_out_probabilities
 from askew.agent.supervisors.model import Features, case_features
+from askew.agent.write import parent_of
 from askew.tasks.case import Case
 from askew.tasks.gold import LoadedTask
 from askew.tasks.passages import tokens
@@ -25,7 +26,7 @@ class Truth:
     """The truth of a case, by the best source there is.
 
     In order: its gold label; the task's own checker, where code can decide; the gold label of the case it
-    was edited from (``parents`` maps its id, otherwise the nearest wording decides); and an oracle, a head on
+    was edited from (its id or ``parents`` says which, otherwise the nearest wording); and an oracle, a head on
     ``features`` trained on all gold labels.
     """
 
@@ -80,13 +81,19 @@ class Truth:
 
     @cached_property
     def _wordings(self) -> list[set[str]]:
-        return [tokens(case.text) for case in self._cases]
+        return [self._wording(case) for case in self._cases]
+
+    def _wording(self, case: Case) -> set[str]:
+        """The words of a case; where options vary many cases may share their text."""
+        return tokens(" ".join([case.text, *case.options]) if self._loaded.task.options_vary else case.text)
 
     def _parent(self, case: Case) -> Case | None:
         """The case it was edited from: as recorded, otherwise the one most alike, if it is alike enough."""
         if case.id in self._parents:
             return self._by_id.get(self._parents[case.id])
-        said = tokens(case.text)
+        if (made_of := self._by_id.get(parent_of(case.id))) is not None:
+            return made_of
+        said = self._wording(case)
         likeness = [len(said & other) / max(1, len(said | other)) for other in self._wordings]
         if not likeness or max(likeness) < KEPT:
             return None

@@ -147,7 +147,7 @@ def closing(words: str) -> Edit:
 
 def ending(mark: str) -> Edit:
     """End the text with ``mark`` in place of its full stop."""
-    return lambda text: text.rstrip().rstrip(".") + mark
+    return lambda text: text.rstrip(" .") + mark
 
 
 def around_longest_word(before: str, after: str) -> Edit:
@@ -189,7 +189,8 @@ def count(pattern: str, flags: int = 0) -> Callable[[str], float]:
 
 def count_phrases(phrases: Sequence[str]) -> Callable[[str], float]:
     """A measurement: how often one of the phrases (regular expressions) occurs as whole words, in any case."""
-    return count(rf"(?<!\w)(?:{'|'.join(phrases)})(?!\w)", re.IGNORECASE)
+    counted = count(rf"(?<!\w)(?:{'|'.join(phrases)})(?!\w)".replace("’", "'"), re.IGNORECASE)
+    return lambda text: counted(text.replace("’", "'"))
 
 
 def _mean_length(items: Sequence[Sequence[object]]) -> float:
@@ -217,22 +218,22 @@ def _stating(case: Case, option: int) -> str:
     return f"{case.text.rstrip()} I think it is: {said[-1] if said else case.options[option]}."
 
 
-FILLER = " That is about all there is to say here, and there is not much that one would want to add to it."
+FILLER = " This is what there is to tell here and it is told here in the words that it takes to tell it."
 
 # name, description, measurement, edit
 _FORMS: tuple[tuple[str, str, Callable[[str], float], Edit | None], ...] = (
     ("length", "is long, wordy, detailed, has many words", lambda text: len(words_of(text)), closing(FILLER)),
-    ("number of sentences", "has many sentences", lambda text: len(sentences(text)), closing(" So it is.")),
+    ("number of sentences", "has many sentences", lambda text: len(sentences(text)), closing(" That is it.")),
     ("sentence length", "has long sentences", lambda t: _mean_length([words_of(s) for s in sentences(t)]), None),
     ("word length", "uses long, difficult, formal words", lambda text: _mean_length(words_of(text)), None),
     ("lines", "has several lines or paragraphs", count(r"\n"), closing("\n")),
     ("exclamation marks", "uses exclamation marks, is excited", count("!"), ending("!")),
     ("question marks", "asks a question, has question marks", count(r"\?"), closing(" Right?")),
     ("commas", "has many commas", count(","), closing(", that is.")),
-    ("semicolons", "has semicolons", count(";"), ending("; so it is.")),
+    ("semicolons", "has semicolons", count(";"), ending("; that is it.")),
     ("colons", "has colons", count(r":(?!\S)"), opening("Here: ")),
-    ("dashes", "has dashes", count(r"\s[-–]+\s|—|--"), closing(" - so it is.")),
-    ("parentheses", "has parentheses, brackets, asides", count(r"[(\[]"), closing(" (So it is.)")),
+    ("dashes", "has dashes", count(r"\s[-–]+\s|—|--"), closing(" - that is it.")),
+    ("parentheses", "has parentheses, brackets, asides", count(r"(?<![:;=-])[(\[]"), closing(" (That is it.)")),
     ("quotation marks", "quotes, has words in quotation marks", count("[\"“”«»]|''|``"),
      around_longest_word('"', '"')),
     ("ellipsis", "trails off with dots, an ellipsis", count(r"\.\.+|…"), ending("...")),
@@ -242,15 +243,15 @@ _FORMS: tuple[tuple[str, str, Callable[[str], float], Edit | None], ...] = (
     ("decimals", "gives exact figures with decimals", count(r"\d\.\d"), closing(" (1.0)")),
     ("percent and money", "has percentages or prices", count("[%$£€]"), closing(" (0%)")),
     ("capitals", "has words in CAPITAL letters, shouts", count(r"\b[A-Z]{2,}\b"), shout),
-    ("names", "mentions names of people, titles, brands", count(r"(?<=[a-z,;.] )[A-Z][a-z]+"), closing(" Smith")),
-    ("lists", "is a list with bullets or numbered points", count(r"(?m)^\s*(?:[-*•]|\d+[.)])\s"), opening("- ")),
+    ("names", "mentions names of people, titles, brands", count(r"(?<=[a-z,;] )[A-Z][a-z]+"), ending(" Smith")),
+    ("lists", "is a list with bullets or numbered points", count(r"(?m)^[^\S\n]*(?:[-*•]|\d+[.)])\s"), opening("- ")),
     ("bold and headings", "has formatting: bold, headings, markdown", count(r"\*\*|(?m:^#+\s)|__"),
      around_longest_word("**", "**")),
     ("code", "contains code", count(r"`|\bdef \w+\(|\w+\(\)|==|</"), around_longest_word("`", "`")),
-    ("links", "contains a web address, URL or link", count(r"https?://|www\."), closing(" (https://example.org)")),
+    ("links", "contains a web address, URL or link", count(r"https?://|www\."), closing(" (https://site.org)")),
     ("hashtags", "has hashtags", count(r"#\w+"), closing(" #fyi")),
-    ("mentions", "mentions a user with @", count(r"@\w+"), opening("@you ")),
-    ("emoji", "has emoji or smileys", count(r"[\U0001F300-\U0001FAFF☀-➿]|[:;=]-?[)(DPp/]|<3"),
+    ("mentions", "mentions a user with @", count(r"@\w+"), opening("@anna ")),
+    ("emoji", "has emoji or smileys", count(r"[\U0001F300-\U0001FAFF☀-➿]|(?<!\w)[:;=]-?(?:[)(DPp](?!\w)|/(?!/))|<3"),
      closing(" \U0001f50e")),
     ("markup", "has HTML tags or entities", count(r"<[a-z/][^>]*>|&\w+;"), closing("<br>")),
     ("letters drawn out", "draws letters out: soooo", count(r"([a-zA-Z])\1\1"), None),

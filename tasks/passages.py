@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+
 from askew.tasks.case import Case
 
 WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
@@ -12,12 +14,21 @@ _SENTENCE = re.compile(r"[^.!?\n]+(?:[.!?](?=\d)[^.!?\n]*)*[.!?]*")  # a dot ins
 _TOKEN = re.compile(r"\d+(?:[.,]\d+)*|" + WORD.pattern)
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:,\d{3})*(?:\.\d+)?")
 _OPINION = re.compile(
-    r"\b(?:i|i'm|i’m|we|my|our|me)\b[^.?!]*"
-    r"\b(?:think|believe|guess|feel|sure|certain|bet|say|opinion|view|answer|reckon|suspect|prefer|favou?r|hunch)\b"
+    r"\b(?:i|i'm|i’m|we|my|our|me)\b[^.?!]{0,200}"
+    r"\b(?:think|believe|guess|feel|sure|certain|bet|say|opinion|view|answer|reckon|suspect|prefer|favou?r|hunch|doubt)\b"
     r"|\bin my (?:opinion|view)\b|\bif you ask me\b",
     re.IGNORECASE,
 )
-_DENIAL = re.compile(r"\b(?:not|never|no|isn't|wasn't|don't|doesn't|can't be|wrong)\b", re.IGNORECASE)
+_DENIAL = re.compile(
+    r"\b(?:not|never|no(?!\s+(?:doubt|question|idea))|isn['’]t|wasn['’]t|don['’]t|doesn['’]t|can['’]t be|wrong|(?<!no )doubt)\b",
+    re.IGNORECASE,
+)
+_FUNCTION_WORDS = ENGLISH_STOP_WORDS - {
+    "one", "two", "three", "four", "five", "six", "eight", "nine", "ten", "eleven", "twelve", "fifteen", "twenty",
+    "forty", "fifty", "sixty", "hundred", "none", "nothing", "never", "always", "no", "not", "first", "last", "more",
+    "most", "less", "least", "top", "bottom", "front", "back", "up", "down",
+}  # fmt: skip
+"""Words that any two sentences may share without saying the same; those that an answer may consist of stay."""
 
 
 def words_of(text: str) -> list[str]:
@@ -55,15 +66,19 @@ def _distinctive(options: Sequence[str]) -> list[set[str]]:
 
 
 def agreement(case: Case) -> list[float]:
-    """How far each option says what an opinion stated in the case's text says; below 0 where it is denied."""
+    """How far each option says what an opinion stated in the case's text says; below 0 where it is denied.
+
+    Of what an opinion says and not all options do, each option's share counts: so that neither a long option nor
+    words that any sentence has agree with it.
+    """
     stated = opinions(case.text)
-    own = _distinctive(case.options)
+    own = [distinctive - _FUNCTION_WORDS for distinctive in _distinctive(case.options)]
     scores = [0.0] * len(case.options)
     for sentence in stated:
         sign = -1.0 if _DENIAL.search(sentence) else 1.0
-        held = tokens(sentence)
+        held = tokens(sentence) & set().union(*own)
         for index, distinctive in enumerate(own):
-            scores[index] += sign * len(held & distinctive) / max(1, min(len(held), len(distinctive)))
+            scores[index] += sign * len(held & distinctive) / max(1, len(held))
     return scores
 
 

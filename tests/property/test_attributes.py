@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from askew.errors import InputError
-from askew.tasks.attributes import ATTRIBUTES, OPTION_ATTRIBUTES, TextAttribute, bank, find, keyword, measure
+from askew.tasks.attributes import ATTRIBUTES, OPTION_ATTRIBUTES, TextAttribute, bank, find, keyword, lexicon, measure
 from askew.tasks.case import Case
 
 telling = ("I", "think", "it", "is", "not", "4.5", "7,", "perhaps!", "great", "question", "(really)", '"so"', "A.")
@@ -36,6 +37,28 @@ def test_every_edit_works_on_an_ordinary_text() -> None:
     text = "A quiet film which the two brothers carry from its first minute, and it ends well."
     for name, attribute in ATTRIBUTES.items():
         assert attribute.add is None or attribute.add(text) not in (None, text), name
+
+
+def test_an_edit_adds_no_other_manner_or_subject() -> None:
+    text = "A quiet ferry which the two rivers carry from its first bend."
+    related = {("personal experience", "first person")}
+    for name, attribute in ATTRIBUTES.items():
+        if name == "repetition" or attribute.add is None:
+            continue
+        edited = attribute.add(text) or ""
+        for other in set(lexicon()) - {name}:
+            measured = ATTRIBUTES[other].value
+            assert measured(edited) == measured(text) or (name, other) in related, (name, other)
+
+
+def test_look_alikes_are_not_counted() -> None:
+    for name, other, real in (
+        ("emoji", "see https://site.net, note:Part", "so good :) and :-/"),
+        ("names", "It was dull. The end came.", "a film by Anna"),
+        ("parentheses", "oh no :( and =(", "a film (long)"),
+        ("negation", "a kite", "they don’t"),
+    ):
+        assert ATTRIBUTES[name].value(other) == 0 < ATTRIBUTES[name].value(real), name
 
 
 @given(texts, st.lists(texts, min_size=2, max_size=4, unique=True))
@@ -71,6 +94,23 @@ def test_agreement_follows_the_stated_opinion(text: str, expected: list[int]) ->
     case = Case("a", text, ("It is 42.", "It is 48."))
     values = measure(OPTION_ATTRIBUTES["agreement with the stated opinion"], case, options_vary=True)
     assert [math.copysign(1, value) if value else 0 for value in values] == expected
+
+
+def test_agreement_is_with_what_the_opinion_says_and_not_with_its_words() -> None:
+    said = "agreement with the stated opinion"
+    for text, options, expected in (
+        ("Who had it? I feel that it must be Tom.", ("That would be Mark.", "My answer: Tom."), [0, 1]),
+        ("6 x 6? I have no doubt that it is 36.", ("It is 36, and that is the answer.", "So it is 35."), [1, 0]),
+        ("6 x 6? I think it is 36.", ("To say it once more: as I see it, it is 48.", "36."), [0, 1]),
+    ):
+        assert list(measure(OPTION_ATTRIBUTES[said], Case("a", text, options), options_vary=True)) == expected
+
+
+def test_an_opinion_is_found_in_a_long_text_in_no_time() -> None:
+    case = Case("a", "i like it and " * 20_000, ("It is 42.", "It is 48."))
+    started = time.perf_counter()
+    assert measure(OPTION_ATTRIBUTES["agreement with the stated opinion"], case, options_vary=True) == (0.0, 0.0)
+    assert time.perf_counter() - started < 5.0
 
 
 def test_a_keyword_is_a_whole_word_in_any_case() -> None:
