@@ -76,6 +76,8 @@ class Joint:
     misled_S: Array
     """Share of the competence that a subject's presence takes away; above 1, answers turn round."""
     competence: float
+    bias_K: Array
+    """Log-odds with which it leans to each option whatever the case, against the first."""
 
 
 @dataclass(frozen=True)
@@ -132,14 +134,15 @@ def weigh(
     states = [_states_of(one, said) for one, said in zip(sets, told, strict=True)]
     sampler = _Sampler(states, evidence, biased, rng)
     total_S = [np.zeros(len(own)) for own in states]
-    competence = 0.0
+    competence, bias_K = 0.0, np.zeros(evidence.prior_L_K.shape[1])
     for sweep in range(sweeps):
         conditional_S = sampler.sweep()
         if sweep >= burn_in:
             competence += float(COMPETENCE[sampler.competence])
+            bias_K += BIASES[sampler.bias_K]
             total_S = [total_V + p_V for total_V, p_V in zip(total_S, conditional_S, strict=True)]
     counted = sweeps - burn_in
-    return _summary(states, [total_V / counted for total_V in total_S], competence / counted)
+    return _summary(states, [total_V / counted for total_V in total_S], competence / counted, bias_K / counted)
 
 
 def _states_of(hypothesis_set: HypothesisSet, told_H: Array | None) -> list[_State]:
@@ -153,7 +156,7 @@ def _states_of(hypothesis_set: HypothesisSet, told_H: Array | None) -> list[_Sta
     return states
 
 
-def _summary(states: Sequence[Sequence[_State]], mean_S: Sequence[Array], competence: float) -> Joint:
+def _summary(states: Sequence[Sequence[_State]], mean_S: Sequence[Array], competence: float, bias_K: Array) -> Joint:
     p_S = []
     liking_S, better_S, misled_S = np.zeros((3, len(states)))
     for s, (own, mean_V) in enumerate(zip(states, mean_S, strict=True)):
@@ -164,7 +167,7 @@ def _summary(states: Sequence[Sequence[_State]], mean_S: Sequence[Array], compet
             better_S[s] += p * state.amount * (state.kind is Kind.BETTER)
             misled_S[s] += p * state.amount * (state.kind is Kind.MISLED)
         p_S.append(p_H / p_H.sum())
-    return Joint(tuple(p_S), liking_S, better_S, misled_S, competence)
+    return Joint(tuple(p_S), liking_S, better_S, misled_S, competence, bias_K)
 
 
 class _Sampler:
@@ -196,7 +199,7 @@ class _Sampler:
         self._now_S = self._first_S[:-1].copy()
         self._nothing = _Pull(np.zeros((k, 1, n)), np.zeros((k, 1, n)), np.ones((1, n)))
         self.competence, self._slip, self._sharp = len(COMPETENCE) // 2, 0, 1
-        self._bias_K = np.full(k, len(BIASES) // 2)
+        self.bias_K = np.full(k, len(BIASES) // 2)
 
     def sweep(self) -> list[Array]:
         """Draw everything once, given all else; the conditional probabilities p_V of every set's states."""
@@ -258,10 +261,10 @@ class _Sampler:
         self._slip = self._draw(self._loglik(pull, slip_V=SLIPS) + LOG_SLIPS)
         self._sharp = self._draw(self._loglik(pull, sharp_V=SHARPNESS) + LOG_SHARPNESS)
         for k in self._biased:
-            shift_K_V_1 = np.zeros((len(self._bias_K), len(BIASES), 1))
-            shift_K_V_1[k, :, 0] = BIASES - BIASES[self._bias_K[k]]
+            shift_K_V_1 = np.zeros((len(self.bias_K), len(BIASES), 1))
+            shift_K_V_1[k, :, 0] = BIASES - BIASES[self.bias_K[k]]
             shifted = _Pull(pull.liking_K_V_L + shift_K_V_1, pull.better_K_V_L, pull.kept_V_L)
-            self._bias_K[k] = self._draw(self._loglik(shifted) + LOG_BIASES)
+            self.bias_K[k] = self._draw(self._loglik(shifted) + LOG_BIASES)
 
     def _draw(self, log_p_V: Array) -> int:
         return self._pick(_softmax(log_p_V))
@@ -319,8 +322,8 @@ class _Sampler:
         c_V_1 = (COMPETENCE[[self.competence]] if competence_V is None else competence_V)[:, None]
         slip_V_1 = (SLIPS[[self._slip]] if slip_V is None else slip_V)[:, None]
         sharp_V_1 = (SHARPNESS[[self._sharp]] if sharp_V is None else sharp_V)[:, None]
-        k = len(self._bias_K)
-        liking_K_V_L = pull.liking_K_V_L + BIASES[self._bias_K][:, None, None]
+        k = len(self.bias_K)
+        liking_K_V_L = pull.liking_K_V_L + BIASES[self.bias_K][:, None, None]
         weight_K_V_L = np.exp(liking_K_V_L - liking_K_V_L.max(axis=0))
         # Of the softmax, the true option's weight is exp(competence) times what it would be otherwise.
         boost_V_L = np.expm1(c_V_1 * pull.kept_V_L)

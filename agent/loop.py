@@ -352,7 +352,7 @@ def update(lab: Lab, notebook: Notebook, controls: Controls) -> None:
         notebook.learn()
         if controls.mistakes:
             notebook.update_beliefs()
-            form_sets(lab, notebook, surprises(lab, notebook))
+            form_sets(lab, notebook, surprises(lab, notebook), limited=not controls.bank)
             notebook.learn()
     log_beliefs(lab, notebook)
 

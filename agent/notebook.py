@@ -63,6 +63,7 @@ class Notebook:
     mattering: dict[str, Mattering] = field(default_factory=dict)
     """What is believed of each set's subject, by set, from the joint posterior."""
     competence: float = 1.0
+    bias_K: Array | float = 0.0
     truth_model: Truth | None = None
     theory: Theory | None = None
     _unasked: tuple[int, Unasked] | None = None
@@ -111,8 +112,9 @@ class Notebook:
             # What the first student believed comes as the opinion: there is no more to learn without answers.
             unasked = replace(unasked, logit=flat_logit(variance_D))
         columns_L_K_D, opinion_L_K = self._seen(cases)
-        own_L_K = unasked.of(columns_L_K_D, opinion_L_K)
-        trust = taste_for(own_L_K, weak_L) if task.manner_matters else trust_in(own_L_K, weak_L)
+        distinct, group_L = self.distinct(), self._groups(cases)
+        own_L_K, said_L = unasked.of(columns_L_K_D, opinion_L_K)[distinct], weak_L[distinct]
+        trust = taste_for(own_L_K, said_L) if task.manner_matters else trust_in(own_L_K, said_L)
         effects_L_K_S = self.grounder.effects(self.groundings, cases)
         self.theory = fit_theory(
             Answers(
@@ -120,7 +122,7 @@ class Notebook:
                 effects_L_K_S,
                 columns_L_K_D,
                 weak_L,
-                self._groups(cases),
+                group_L,
             ),
             liked_S,
             variance_D,
@@ -128,7 +130,13 @@ class Notebook:
         self.truth_model = hear(
             unasked,
             trust,
-            Heard(columns_L_K_D, weak_L, effects_L_K_S @ self._amounts("liking"), self._kept(cases)),
+            # A case and its edits lean one way for one reason: together they count as one answer.
+            Heard(
+                columns_L_K_D,
+                weak_L,
+                effects_L_K_S @ self._amounts("liking"),
+                self._kept(cases) / np.bincount(group_L)[group_L],
+            ),
             Pool(*self._seen(pool)),
             variance_D,
             balanced=task.balanced and not task.options_vary,
@@ -229,15 +237,17 @@ class Notebook:
     def expected_answers(self, cases: Sequence[Case]) -> Array:
         """p_N_K of the supervisor's answer by competence and hypothesis sets alone: the rest is surprising."""
         liking_N_K = self.grounder.effects(self.groundings, cases) @ self._amounts("liking")
+        origin_N_K_S = self.grounder.effects(self.groundings, [self.origin(case) for case in cases])
+        truth_N_K = _moved(self.unasked_truth(cases), origin_N_K_S @ self._amounts("better"))
         answers_N_Y_K = self._plain_answers(liking_N_K, self._kept(cases))
-        expected_N_K: Array = np.einsum("ny,nyk->nk", self.unasked_truth(cases), answers_N_Y_K)
+        expected_N_K: Array = np.einsum("ny,nyk->nk", truth_N_K, answers_N_Y_K)
         return expected_N_K
 
     def _plain_answers(self, liking_N_K: Array, kept_N: Array) -> Array:
-        """p_N_Y_K of the answer by competence and what is liked alone."""
+        """p_N_Y_K of the answer by competence, what is liked, and a leaning to an option whatever the case."""
         right_N_1_1 = (self.competence * kept_N)[:, None, None]
         answers_N_Y_K: Array = softmax(
-            liking_N_K[:, None] + right_N_1_1 * np.eye(self.representation.task.n_options), axis=2
+            (liking_N_K + self.bias_K)[:, None] + right_N_1_1 * np.eye(self.representation.task.n_options), axis=2
         )
         return answers_N_Y_K
 
@@ -249,14 +259,14 @@ class Notebook:
     def set_predictions(self, cases: Sequence[Case]) -> dict[str, tuple[Array, Array]]:
         """q_H_N_K and r_H_N_K of each set's hypotheses, on top of everything believed without the set.
 
-        The truth without the set is the label-free one: the student's present one has learned from the
-        answers that the hypotheses are to be judged by.
+        The truth without the set is the label-free one and what the other sets make better: the student's present
+        one has learned from the answers that the hypotheses are to be judged by.
         """
         truth_N_K = self.unasked_truth(cases)
         effects_N_K_S = self.grounder.effects(self.groundings, cases)
         origin_N_K_S = self.grounder.effects(self.groundings, [self.origin(case) for case in cases])
         presence_N_S = self.grounder.presence(self.groundings, cases)
-        liking_S, misled_S = self._amounts("liking"), self._amounts("misled")
+        liking_S, better_S, misled_S = (self._amounts(what) for what in ("liking", "better", "misled"))
         predicted = {}
         for s, hypothesis_set in enumerate(self.sets):
             others_S = np.arange(len(self.sets)) != s
@@ -264,7 +274,12 @@ class Notebook:
                 effects_N_K_S @ (liking_S * others_S), kept(presence_N_S, misled_S * others_S)
             )
             predicted[hypothesis_set.id] = beliefs.predictions(
-                hypothesis_set, truth_N_K, weak_N_Y_K, effects_N_K_S[:, :, s], origin_N_K_S[:, :, s], presence_N_S[:, s]
+                hypothesis_set,
+                _moved(truth_N_K, origin_N_K_S @ (better_S * others_S)),
+                weak_N_Y_K,
+                effects_N_K_S[:, :, s],
+                origin_N_K_S[:, :, s],
+                presence_N_S[:, s],
             )
         return predicted
 
@@ -285,7 +300,7 @@ class Notebook:
         rng = stream(self.seed, "joint", len(cases))
         varying = self.representation.task.options_vary
         joint = weigh(self.sets, evidence, rng, biased=not varying, log_told=told)
-        self.competence = joint.competence
+        self.competence, self.bias_K = joint.competence, joint.bias_K
         amounts = zip(joint.liking_S, joint.better_S, joint.misled_S, strict=True)
         self.mattering = {s.id: Mattering(*map(float, own)) for s, own in zip(self.sets, amounts, strict=True)}
         predicted = self.set_predictions(cases)
@@ -327,6 +342,12 @@ class Notebook:
             q_by_set={set_id: q_H_C_K for set_id, (q_H_C_K, _) in self.set_predictions(cases).items()},
             weight_T=np.array(self.representation.task.weights_of(targets)),
         )
+
+
+def _moved(truth_N_K: Array, better_N_K: Array) -> Array:
+    """p_N_K of the truth with ``better_N_K`` added to its log-odds."""
+    moved_N_K: Array = softmax(np.log(np.maximum(truth_N_K, 1e-12)) + better_N_K, axis=1)
+    return moved_N_K
 
 
 def kept(presence_N_S: Array, misled_S: Array) -> Array:

@@ -71,6 +71,7 @@ def log_beliefs(lab: Lab, notebook: Notebook) -> None:
     assert notebook.truth_model is not None
     pool = lab.task.split(Split.POOL)
     predicted = notebook.set_predictions(pool)
+    weight_N = np.array(lab.task.weights_of(pool))
     for hypothesis_set in notebook.sets:
         belief: SetBelief = notebook.beliefs[hypothesis_set.id]
         resolved = belief.log_e > -np.log(lab.settings.alpha)
@@ -83,7 +84,7 @@ def log_beliefs(lab: Lab, notebook: Notebook) -> None:
             verdict="resolved" if resolved else "open",
             answers_for=belief.answers_for,
             answers_against=belief.answers_against,
-            flips=round(expected_flips(belief.p_H, r_H_N_K, np.ones(len(pool))), 3),
+            flips=round(expected_flips(belief.p_H, r_H_N_K, weight_N / weight_N.mean()), 3),
         )
     weights_S, deviations_S = notebook.theory.mistakes()
     lab.journal.note(

@@ -162,7 +162,12 @@ def from_surprises(surprise: Surprise) -> list[Proposal]:
     words = grounder.for_each_option(words)
     tried = surprise.untried([*attributes, *words])
     z_A = surprise.explained(tried)
-    ranked = [int(a) for a in np.argsort(-np.abs(z_A), kind="stable")]
+    # Of a measure that may speak for any of several options the best one, the last where they are alike.
+    option_A = np.array([grounding.option for grounding in tried], dtype=np.int64)
+    best_of: dict[str, int] = {}
+    for a in np.lexsort((-option_A, -np.abs(z_A))):
+        best_of.setdefault(tried[a].measure, int(a))
+    ranked = list(best_of.values())
     of_words = set(words)
     leading = [a for a in ranked if tried[a] not in of_words][:SURPRISES]
     leading += [a for a in ranked if tried[a] in of_words][:SURPRISES]
@@ -206,16 +211,17 @@ def _surprising(
 
 
 def _scores(residual_L_K: Array, predicted_L_K: Array, effects_L_K_A: Array, *, biased: bool) -> Array:
-    """z_A of the score test of each effect; ``biased`` takes out what a leaning to the last option explains."""
+    """z_A of the score test of each effect; ``biased`` takes out what a leaning to an option explains."""
     mean_L_A = np.einsum("lk,lka->la", predicted_L_K, effects_L_K_A)
     score_A = np.einsum("lk,lka->a", residual_L_K, effects_L_K_A)
     variance_A = np.einsum("lk,lka->a", predicted_L_K, effects_L_K_A**2) - (mean_L_A**2).sum(axis=0)
     if biased:
-        last_L = predicted_L_K[:, -1]
-        variance = float((last_L * (1.0 - last_L)).sum())
-        shared_A = np.einsum("l,la->a", last_L, effects_L_K_A[:, -1] - mean_L_A) / variance
-        score_A = score_A - shared_A * residual_L_K[:, -1].sum()
-        variance_A = variance_A - shared_A**2 * variance
+        rest_L_J = predicted_L_K[:, 1:]
+        variance_J_J = np.diag(rest_L_J.sum(axis=0)) - rest_L_J.T @ rest_L_J
+        covariance_J_A = np.einsum("lj,lja->ja", rest_L_J, effects_L_K_A[:, 1:] - mean_L_A[:, None])
+        shared_J_A = np.linalg.pinv(variance_J_J) @ covariance_J_A
+        score_A = score_A - residual_L_K[:, 1:].sum(axis=0) @ shared_J_A
+        variance_A = variance_A - (covariance_J_A * shared_J_A).sum(axis=0)
     z_A: Array = score_A / np.sqrt(np.maximum(variance_A, 1e-9))
     return z_A
 
@@ -229,8 +235,10 @@ def make_set(proposal: Proposal, number: int, task: Task, known: float = 0.0) ->
     support = SUPPORT_OF_MANNERS if task.manner_matters else SUPPORT
     votes = {**dict.fromkeys(itertools.product((1, -1), Kind), 0.0), **proposal.votes}
     votes[1 if known > 0 else -1, Kind.BETTER] += KNOWN * known**2
-    # Only where the text as a whole is judged can something in it mislead about the case.
-    misleading = () if task.options_vary else ((1, Kind.MISLED),)
+    # Only where the text as a whole is judged can something in it mislead about the case; whichever option is meant,
+    # so that of the sets of one subject, one for each option, only the last has this way.
+    misled = not task.options_vary and proposal.grounding.option == task.n_options - 1
+    misleading = ((1, Kind.MISLED),) if misled else ()
     ways = [*((direction, kind) for kind in (Kind.LIKED, Kind.BETTER) for direction in (1, -1)), *misleading]
     chances = priors([support[kind] + votes[direction, kind] for direction, kind in ways], proposal.matters)
     set_id = f"S{number}"
@@ -264,6 +272,16 @@ def statement(subject: str, option: int, direction: int, kind: Kind, task: Task)
 
 
 def duplicate_of(effect_N_K: Array, others: Sequence[Array]) -> int | None:
-    """Index of the effect (each an array of shape N, K) that no query could separate from this one, or ``None``."""
-    alike = (abs(correlation(effect_N_K, other_N_K)) > SAME_BEHAVIOUR for other_N_K in others)
+    """Index of the effect (each an array of shape N, K) that no query could separate from this one, or ``None``.
+
+    By what differs between cases: what is in nearly all of them behaves like anything else that is.
+    """
+    effect_N_K = _differing(effect_N_K)
+    alike = (abs(correlation(effect_N_K, _differing(other_N_K))) > SAME_BEHAVIOUR for other_N_K in others)
     return next((index for index, same in enumerate(alike) if same), None)
+
+
+def _differing(effect_N_K: Array) -> Array:
+    """What differs of an effect from case to case; all of it where nothing does (an option's place)."""
+    centred_N_K = effect_N_K - effect_N_K.mean(axis=0)
+    return centred_N_K if np.abs(centred_N_K).max(initial=0.0) > 1e-9 else effect_N_K

@@ -26,7 +26,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp, softmax
+from scipy.special import log_softmax, logsumexp, softmax
 
 from askew.agent.conditional_logit import Array, Logit, class_columns, fit_logit
 
@@ -42,6 +42,8 @@ COMPETENT = np.linspace(0.6, 0.95, 8)
 """How often a supervisor worth asking is right: a grid with equal prior mass."""
 WORTH_START, WORTH_VARIANCE = 1.0, 0.06
 """Prior of the worth of a leaning: taken at its face value where the student has no opinion to judge it by."""
+SETTLED = 1e-7
+"""A step of balancing, in log-odds, that changes nothing any more."""
 AGAIN = 0.3
 """Prior variance of the head that learns the own belief again, as a share of a head's (see LOG.md)."""
 
@@ -230,12 +232,16 @@ def worth_of(leaning_N_K: Array, anchor_N_K: Array) -> float:
     return float(max(0.0, WORTH_START + fitted.theta_D[0]))
 
 
-def balance(scores_N_K: Array, rounds: int = 50) -> Array:
+def balance(scores_N_K: Array, rounds: int = 1000) -> Array:
     """shift_K that makes every option equally probable over the N cases."""
-    k = scores_N_K.shape[1]
+    n, k = scores_N_K.shape
     shift_K = np.zeros(k)
     for _ in range(rounds):
-        shift_K = shift_K - np.log(softmax(scores_N_K + shift_K, axis=1).mean(axis=0) * k)
+        # In logarithms: of a student that is sure no option's share may become 0.
+        step_K = logsumexp(log_softmax(scores_N_K + shift_K, axis=1), axis=0) + np.log(k / n)
+        shift_K = shift_K - step_K
+        if np.abs(step_K).max() < SETTLED:
+            break
     centred: Array = shift_K - shift_K.mean()
     return centred
 
