@@ -155,6 +155,18 @@ def choose(
     return [chosen[int(i)] for i in rng.permutation(len(chosen))]
 
 
+def drawn_targets(weight_N: Array, n: int, rng: np.random.Generator) -> tuple[NDArray[np.int64], Array]:
+    """Indices of at most ``n`` cases that the experiments are to inform, and weight_T of each.
+
+    Where cases matter differently, and more of them matter than are drawn, they are drawn by how much they do.
+    """
+    index_T = rng.permutation(len(weight_N))
+    index_T = index_T[weight_N[index_T] > 0.0]
+    if len(index_T) > n and np.ptp(weight_N[index_T]) > 0.0:
+        return rng.choice(index_T, n, p=weight_N[index_T] / weight_N[index_T].sum()), np.ones(n)
+    return index_T[:n], weight_N[index_T[:n]]
+
+
 def undesigned(candidates: Sequence[Candidate], source: str, size: int, rng: np.random.Generator) -> list[Choice]:
     """A control: candidates of one source at random, without any reason."""
     offered = [index for index, candidate in enumerate(candidates) if candidate.source == source]

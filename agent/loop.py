@@ -22,6 +22,7 @@ from askew.agent.design import (
     Outlook,
     Priority,
     choose,
+    drawn_targets,
     prioritise,
     undesigned,
     without_noise,
@@ -272,9 +273,9 @@ def look_ahead(lab: Lab, notebook: Notebook, controls: Controls, seen: set[str])
         candidates += [Candidate(case, "naive") for case in proposals]
     candidates = [candidate for candidate in candidates if candidate.case.id not in notebook.asked]
     rng = stream(lab.settings.seed, "outlook", lab.journal.round)
-    targets = [pool[int(i)] for i in rng.permutation(len(pool))[:TARGETS]]
+    index_T, weight_T = drawn_targets(np.array(lab.task.weights_of(pool)), TARGETS, rng)
     with lab.stage("outlook"):
-        outlook = notebook.outlook(candidates, targets, rng)
+        outlook = notebook.outlook(candidates, [pool[int(i)] for i in index_T], weight_T, rng)
     return candidates, outlook
 
 

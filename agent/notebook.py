@@ -316,8 +316,10 @@ class Notebook:
         for by_set in (self.beliefs, self.scores, self.mattering):
             by_set.pop(hypothesis_set.id, None)
 
-    def outlook(self, candidates: Sequence[Candidate], targets: Sequence[Case], rng: np.random.Generator) -> Outlook:
-        """What is expected of every candidate, by the joint posterior and by each set."""
+    def outlook(
+        self, candidates: Sequence[Candidate], targets: Sequence[Case], weight_T: Array, rng: np.random.Generator
+    ) -> Outlook:
+        """What is expected of every candidate, by the joint posterior and by each set; ``weight_T``: of the targets."""
         assert self.theory is not None
         assert self.truth_model is not None
         cases = [candidate.case for candidate in candidates]
@@ -340,7 +342,7 @@ class Notebook:
             r_M_C_K=truth_draws(seen_C, self._better(cases)),
             r_M_T_K=truth_draws(seen_T, self._better(targets)),
             q_by_set={set_id: q_H_C_K for set_id, (q_H_C_K, _) in self.set_predictions(cases).items()},
-            weight_T=np.array(self.representation.task.weights_of(targets)),
+            weight_T=weight_T,
         )
 
 

@@ -31,6 +31,8 @@ create virtual table words using fts5(text, content='', tokenize='unicode61 remo
 """
 COLUMNS = {"kind", "round", "about", "source", "answer", "case_id"}
 """What events, experiments and chains can be chosen by."""
+LARGEST_NUMBER = 2**63 - 1
+"""That an index can be asked for."""
 CHUNK = 5_000
 """Events that are indexed together."""
 TRUTH = "truth"
@@ -139,6 +141,8 @@ class RunLog:
         found = []
         with self._lock, (self.folder / EVENTS).open("rb") as file:
             for n in numbers:
+                if n > LARGEST_NUMBER:
+                    continue
                 row = self._db.execute("select start, size from event where n = ?", (n,)).fetchone()
                 if row is not None:
                     file.seek(row[0])

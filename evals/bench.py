@@ -25,7 +25,7 @@ from askew.agent.journal import TIMINGS, read_timings
 from askew.agent.models.remembered import Remembering
 from askew.agent.models.samples import Samples
 from askew.errors import AskewError, InputError
-from askew.evals.compare import Comparison, compare
+from askew.evals.compare import Comparison, compare, compared
 from askew.evals.grade import GradedRun, grade
 from askew.evals.methods import METHODS
 from askew.evals.methods.controls import CONTROLS
@@ -191,15 +191,21 @@ def _run_cells(cells: Sequence[Settings], out: Path, workbench: Workbench) -> li
     return reports
 
 
-def grade_suite(out: Path) -> list[tuple[Comparison, list[GradedRun]]]:
-    """Comparisons of all that is finished in ``out``, one for each task and supervisor."""
+def grade_suite(out: Path) -> tuple[list[tuple[Comparison, list[GradedRun]]], list[Report]]:
+    """Comparisons of all that is finished in ``out``, one for each task and supervisor, and what can't be compared."""
     groups: dict[tuple[str, str], list[GradedRun]] = {}
     load = cache(load_task)
     for folder in run_folders(out):
         if is_finished(folder):
             settings, _ = read_config(folder)
             groups.setdefault((settings.task, settings.supervisor), []).append(grade(folder, load))
-    return [(compare(runs), runs) for runs in groups.values()]
+    comparisons, failed = [], []
+    for runs in groups.values():
+        try:
+            comparisons.append((compare(runs), compared(runs)))
+        except InputError as error:
+            failed.append(report(runs[0].settings, error))
+    return comparisons, failed
 
 
 def recoveries_of(out: Path) -> tuple[list[Recovery], list[Report]]:

@@ -95,7 +95,7 @@ def _valley(name: str, runs: Sequence[GradedRun], weak: Sequence[GradedRun] | No
     fallen = 0
     for run, supervisor in zip(runs, weak, strict=True):
         accuracies = [accuracy for _, accuracy in run.accuracies()]
-        agreements = [agreement for _, agreement in run.agreements(supervisor)]
+        agreements = [agreement for _, agreement in run.agreements(supervisor)] or [0.0] * len(accuracies)
         best = accuracies.index(max(accuracies))
         fallen += accuracies[best] - accuracies[-1] > VALLEY and agreements[-1] - agreements[best] > VALLEY
     if 2 * fallen <= len(runs):

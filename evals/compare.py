@@ -20,6 +20,7 @@ from askew.evals.statistics import (
     auroc,
     brier,
     calibration_error,
+    decided,
     gap_recovered,
     interval,
     resampled_accuracies,
@@ -54,8 +55,10 @@ def compare(runs: Sequence[GradedRun]) -> Comparison:
     }
     accuracy_B = resampled_accuracies(scores | starts, [run.clusters for run in next(iter(by_method.values()))])
     gap_ok = _gap_is_real(accuracy_B)
+    # Curves are compared from where all of them have begun.
+    begun = max((run.curve[0][0] for members in by_method.values() for run in members if len(run.curve) > 1), default=0)
     methods = {
-        name: _method_row(name, members, scores, accuracy_B, gap_ok)
+        name: _method_row(name, members, scores, accuracy_B, gap_ok, begun)
         | _gain(name, scores, starts, accuracy_B)
         | _agreements(members, by_method.get("weak"))
         for name, members in by_method.items()
@@ -77,6 +80,12 @@ def compare(runs: Sequence[GradedRun]) -> Comparison:
         "published": [figure.model_dump() for figure in published()],
         "checks": [check.data() for check in [*_checks(by_method, methods, accuracy_B), *left_out]],
     }
+
+
+def compared(runs: Sequence[GradedRun]) -> list[GradedRun]:
+    """The runs that a comparison of ``runs`` is of: what it leaves out is in no picture either."""
+    by_method, _ = _paired(runs)
+    return [run for members in by_method.values() for run in members]
 
 
 def _labels_to(methods: Mapping[str, Mapping[str, Any]], target: float | None) -> dict[str, float | None]:
@@ -149,13 +158,16 @@ def _mean_curve(curves: Sequence[Sequence[tuple[int, float]]]) -> list[list[floa
 def _agreement(members: Sequence[GradedRun], weak: Sequence[GradedRun] | None) -> dict[str, float | None]:
     """How often the student answers as the supervisor does, where the supervisor is right and where it is wrong.
 
-    A student that has learned the mistakes agrees with the wrong answers too (Burns et al. 2023, section 5.1).
+    A student that has learned the mistakes agrees with the wrong answers too (Burns et al. 2023, section 5.1). Where
+    the supervisor is unsure there is nothing to agree with.
     """
     if weak is None:
         return {"weak_right": None, "weak_wrong": None}
+    answered = [decided(w.final) for w in weak]
     same = [run.final.argmax(axis=1) == w.final.argmax(axis=1) for run, w in zip(members, weak, strict=True)]
     right = [w.final.argmax(axis=1) == w.gold_N for w in weak]
-    same_N, right_N = np.concatenate(same), np.concatenate(right)
+    answered_N = np.concatenate(answered)
+    same_N, right_N = np.concatenate(same)[answered_N], np.concatenate(right)[answered_N]
     return {
         "weak_right": _rounded(float(same_N[right_N].mean()) if right_N.any() else None),
         "weak_wrong": _rounded(float(same_N[~right_N].mean()) if (~right_N).any() else None),
@@ -212,11 +224,12 @@ def _method_row(
     scores: Mapping[str, Scores],
     accuracy_B: Mapping[str, Array],
     gap_ok: bool,
+    begun: int,
 ) -> dict[str, Any]:
     aurocs = [auroc(run.final, run.gold_N) for run in members]
     known = [value for value in aurocs if value is not None]
     curves = [run.accuracies() for run in members]
-    areas = [area_under_curve([x for x, _ in curve], [a for _, a in curve]) for curve in curves]
+    areas = [area_under_curve([x for x, _ in curve], [a for _, a in curve], begun) for curve in curves]
     pgr, pgr_ci = None, None
     if gap_ok:
         pgr = gap_recovered(scores[name].accuracy, scores["weak"].accuracy, scores["ceiling"].accuracy)

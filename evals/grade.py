@@ -16,7 +16,7 @@ from askew.agent.reading import RunView, apply_event
 from askew.agent.write import key
 from askew.errors import InputError
 from askew.evals.protocol import limited, read_config
-from askew.evals.statistics import Array, rightness
+from askew.evals.statistics import Array, decided, rightness
 from askew.tasks.case import Case, Split
 from askew.tasks.gold import LoadedTask
 from askew.tasks.load import load_task
@@ -60,9 +60,11 @@ class GradedRun:
         return [(labels, float(rightness(p_N_K, self.gold_N).mean())) for labels, p_N_K in self.curve]
 
     def agreements(self, supervisor: GradedRun) -> list[tuple[int, float]]:
-        """(labels used, share of the test cases answered as the supervisor's run answers them) after each round."""
-        answers_N = supervisor.final.argmax(axis=1)
-        return [(labels, float((p_N_K.argmax(axis=1) == answers_N).mean())) for labels, p_N_K in self.curve]
+        """(labels used, share answered as the supervisor does, of the test cases that it answers) after each round."""
+        answered_N, answers_N = decided(supervisor.final), supervisor.final.argmax(axis=1)
+        if not answered_N.any():
+            return []
+        return [(labels, float((p_N_K.argmax(axis=1) == answers_N)[answered_N].mean())) for labels, p_N_K in self.curve]
 
 
 def grade(folder: Path, load: Callable[[str, int], LoadedTask] = load_task) -> GradedRun:

@@ -11,11 +11,13 @@ from functools import cached_property
 from pathlib import Path
 
 from pydantic import ValidationError
+from safetensors import SafetensorError
 
 import askew
 from askew.agent.config import CONFIG, Settings
 from askew.agent.journal import EVENTS, Journal, read_events
 from askew.agent.lab import Lab
+from askew.agent.learners.networks import is_causal
 from askew.agent.learners.student import check_learner
 from askew.agent.models.base import LanguageModel
 from askew.agent.models.embedder import Embedder
@@ -158,7 +160,19 @@ def load_model(settings: Settings, logs: Path) -> LanguageModel:
         return served_student(settings.student, folder, settings.vllm, logs)
     from askew.agent.models.local import LocalModel
 
-    return LocalModel(settings.student, folder)
+    if not is_causal(folder):
+        raise InputError(
+            f"student {settings.student!r} is no causal language model, as its config.json says. 'askew models list' "
+            "shows the built-in ones."
+        )
+    try:
+        return LocalModel(settings.student, folder)
+    except (OSError, ValueError, TypeError, AttributeError, SafetensorError) as error:
+        raise InputError(
+            f"student {settings.student!r} is no causal language model that can be loaded "
+            f"({' '.join(str(error).split())[:200]}): expected a folder with config.json, tokenizer.json and "
+            "*.safetensors. 'askew models list' shows the built-in ones."
+        ) from error
 
 
 def check_task(loaded: LoadedTask, budget: int) -> None:
@@ -170,6 +184,12 @@ def check_task(loaded: LoadedTask, budget: int) -> None:
         raise InputError(
             f"budget {budget} is larger than the pool of {task.name} ({len(task.split(Split.POOL))} cases). "
             "Give a smaller --budget or more pool cases."
+        )
+    weights = task.weights_of(task.split(Split.POOL))
+    if min(weights) < 0 or max(weights) <= 0:
+        raise InputError(
+            f"{task.name}'s pool has weights from {min(weights):g} to {max(weights):g}: expected none below 0, and not "
+            "all 0."
         )
     labels = {loaded.gold[case.id] for case in task.split(Split.TEST) if case.id in loaded.gold}
     if len(labels) == 1:

@@ -44,9 +44,19 @@ def rightness(p_N_K: Array, gold_N: NDArray[np.int64]) -> Array:
     return right_N
 
 
+def decided(p_N_K: Array) -> NDArray[np.bool_]:
+    """decided_N: whether one option is likelier than all others; not where the answer was "unsure"."""
+    top_N_2 = np.sort(p_N_K, axis=1)[:, -2:]
+    decided_N: NDArray[np.bool_] = top_N_2[:, 1] > top_N_2[:, 0] + 1e-12
+    return decided_N
+
+
 def auroc(p_N_K: Array, gold_N: NDArray[np.int64]) -> float | None:
-    """Area under the ROC curve (one-vs-rest mean for K > 2); ``None`` when a class is missing."""
-    if len(np.unique(gold_N)) < p_N_K.shape[1]:
+    """Area under the ROC curve (one-vs-rest mean for K > 2); ``None`` when a class is missing, or nothing is ranked.
+
+    Answers alone rank nothing: theirs would be the mean accuracy of the classes, below what whoever gave them knows.
+    """
+    if len(np.unique(gold_N)) < p_N_K.shape[1] or np.isin(p_N_K, (0.0, 1.0 / p_N_K.shape[1], 1.0)).all():
         return None
     if p_N_K.shape[1] == 2:
         return float(roc_auc_score(gold_N, p_N_K[:, 1]))
@@ -123,8 +133,11 @@ def gap_recovered(student: float, weak: float, ceiling: float) -> float:
     return (student - weak) / (ceiling - weak)
 
 
-def area_under_curve(labels: Sequence[int], accuracies: Sequence[float]) -> float | None:
-    """Mean accuracy over the labels asked, from 0 to the last: the area under the label curve."""
-    if len(labels) < 2 or labels[-1] == labels[0]:
+def area_under_curve(labels: Sequence[int], accuracies: Sequence[float], start: int = 0) -> float | None:
+    """Mean accuracy over the labels asked, from ``start`` (or the first, if that is later) to the last."""
+    start = max(start, labels[0])
+    if len(labels) < 2 or labels[-1] <= start:
         return None
-    return float(np.trapezoid(accuracies, labels) / (labels[-1] - labels[0]))
+    later = [(x, a) for x, a in zip(labels, accuracies, strict=True) if x > start]
+    xs, ys = zip((start, float(np.interp(start, labels, accuracies))), *later, strict=True)
+    return float(np.trapezoid(ys, xs) / (xs[-1] - start))

@@ -20,7 +20,8 @@ _OPINION = re.compile(
     re.IGNORECASE,
 )
 _DENIAL = re.compile(
-    r"\b(?:not|never|no(?!\s+(?:doubt|question|idea))|isn['’]t|wasn['’]t|don['’]t|doesn['’]t|can['’]t be|wrong|(?<!no )doubt)\b",
+    r"\b(?:not|never|no(?!\s+(?:doubt|question|idea))|isn['’]t|wasn['’]t|don['’]t|doesn['’]t|can['’]t be|wrong"
+    r"|(?<!no )doubt)\b",
     re.IGNORECASE,
 )
 _FUNCTION_WORDS = ENGLISH_STOP_WORDS - {

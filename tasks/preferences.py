@@ -13,7 +13,7 @@ BEGINNINGS = re.compile(r"\n|: ")
 def with_prompt(row: dict[str, Any]) -> dict[str, Any]:
     """A preference row with its ``text``: the prompt, or what both answers begin with."""
     said = {key: _one_text(row[key]) for key in ("prompt", "chosen", "rejected") if row.get(key) is not None}
-    if "rejected" not in said:
+    if not {"chosen", "rejected"} <= said.keys():
         raise ValueError("expected both chosen and rejected")
     if not all(isinstance(one, str) for one in said.values()):
         raise ValueError("expected prompt, chosen and rejected to be text, or turns of a conversation")

@@ -50,6 +50,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
 
 def read_csv(path: Path) -> Numbered:
     """(line number, object) pairs of a CSV file with a header; cells of optional columns may be empty."""
+    csv.field_size_limit(MAX_LINE)
     text = (line for _, line in _lines(path))
     reader = csv.DictReader(text, strict=True)
     try:

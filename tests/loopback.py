@@ -49,7 +49,7 @@ def reply(data: object, status: int = 200, **headers: str) -> Reply:
     return status, json.dumps(data).encode(), headers
 
 
-def completion(content: str) -> Reply:
-    message = {"role": "assistant", "content": content}
-    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+def completion(content: str | None, refusal: str | None = None, ended: str = "stop") -> Reply:
+    message = {"role": "assistant", "content": content, "refusal": refusal}
+    choice = {"index": 0, "message": message, "finish_reason": ended}
     return reply({"id": "1", "object": "chat.completion", "created": 0, "model": "tiny", "choices": [choice]})

@@ -11,7 +11,7 @@ import typer
 
 from askew.agent.cli.learning import learners_app
 from askew.agent.cli.listings import data_app, methods_app, models_app, supervisors_app, tasks_app
-from askew.errors import AskewError
+from askew.errors import AskewError, InputError
 
 app = typer.Typer(
     name="askew",
@@ -133,6 +133,8 @@ def inspect(
     from askew.agent.cli.inspecting import Wanted, follow_command, inspect_command
 
     if follow:
+        wanted = {"--set": set_, "--case": case, "--experiment": experiment, "--search": search, "--chains": chains}
+        _refuse("inspect --follow tells everything", wanted)
         follow_command(folder, json_)
     else:
         inspect_command(folder, Wanted(set_, case, experiment, search, chains), json_)
@@ -168,10 +170,14 @@ def bench(
     if suite == "throughput":
         from askew.agent.cli.students import throughput_command
 
+        grid = {"--out": out, "--resume": resume_, "--workers": workers, "--threads": threads, "--gpus": gpus,
+                "--seeds": seeds, "--first-seed": first_seed}  # fmt: skip
+        _refuse("bench throughput measures one server", grid)
         throughput_command(vllm_python, json_, methods)
         return
     from askew.agent.cli.benching import bench_command
 
+    _refuse("a suite says under [settings.vllm] where vLLM is", {"--vllm-python": vllm_python})
     bench_command(suite, out, json_, resume_, workers, threads, gpus, seeds, first_seed, methods)
 
 
@@ -267,6 +273,17 @@ def doctor(json_: Json = False) -> None:
     raise typer.Exit(doctor_command(json_))
 
 
+INTERRUPTED = 130
+"""Exit code of a command that Ctrl-C ended."""
+
+
+def _refuse(why: str, options: dict[str, Any]) -> None:
+    """Raise ``InputError`` for options that were given and would do nothing."""
+    given = [name for name, value in options.items() if value]
+    if given:
+        raise InputError(f"{', '.join(given)} can't be given here: {why}. Leave it out.")
+
+
 def main(arguments: list[str] | None = None) -> None:
     """The console script: runs a command and turns deliberate errors into one message and an exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
@@ -281,9 +298,10 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         sys.stderr.write(f"askew: {error}\n")
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.stderr.write("askew: interrupted. What was recorded is kept; 'askew resume DIR' continues.\n")
-        sys.exit(130)
+    except SystemExit as ended:  # typer's way of telling an interrupt
+        if ended.code == INTERRUPTED:
+            sys.stderr.write("askew: interrupted. What was recorded is kept; 'askew resume DIR' continues.\n")
+        raise
     except OSError as error:
         if os.environ.get("ASKEW_DEBUG"):
             raise

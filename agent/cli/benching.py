@@ -42,7 +42,8 @@ def bench_command(
         raise InputError(f"{out} holds results already: continue them with --resume, or choose another --out.")
     with shown_progress() as say:
         outcome = run_suite(suite, out, placed, say)
-    graded = grade_suite(out)
+    graded, ungraded = grade_suite(out)
+    outcome.failures.extend(ungraded)
     for comparison, runs in graded:
         typer.echo(f"{comparison['task']} · {comparison['supervisor']} · {comparison['budget']} labels")
         show_comparison(comparison)

@@ -89,13 +89,13 @@ def compared(folders: list[Path]) -> tuple[Comparison, list[GradedRun]]:
     """Compare graded runs; each task is loaded once for each seed."""
     from functools import cache
 
-    from askew.evals.compare import compare
+    from askew.evals.compare import compare, compared
     from askew.evals.grade import grade
     from askew.tasks.load import load_task
 
     load = cache(load_task)
     runs = [grade(folder, load) for folder in folders]
-    return compare(runs), runs
+    return compare(runs), compared(runs)
 
 
 def separated(names: str) -> list[str]:

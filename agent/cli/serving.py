@@ -6,6 +6,7 @@ import ipaddress
 import secrets
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import typer
@@ -46,7 +47,8 @@ def serve_page(what: str, build: BuildApp, host: str, port: int, expose: bool) -
     app = build(token, {f"{name}:{port}" for name in names})
     typer.echo(f"{what}: http://{names[0]}:{port}/?token={token}   (Ctrl-C ends it)")
     # No access log: the first address holds the token.
-    uvicorn.Server(uvicorn.Config(app, access_log=False, log_level="warning")).run(sockets=[listener])
+    with suppress(KeyboardInterrupt):  # which is how it is ended
+        uvicorn.Server(uvicorn.Config(app, access_log=False, log_level="warning")).run(sockets=[listener])
 
 
 def own_names(host: str) -> list[str]:

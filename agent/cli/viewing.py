@@ -60,13 +60,17 @@ def label_command(
         raise InputError(
             f"{folder} was begun with --labellers {settings.labellers}, and keeps it: now it is {labellers}."
         )
+    if given is not None and given.budget != settings.budget:
+        raise InputError(f"{folder} was begun with --budget {settings.budget}, and keeps it: now it is {given.budget}.")
     desk = Desk(folder, settings.labellers)
+    failed: list[Exception] = []
 
     def work() -> None:
         try:
             run_in(settings, folder, twins, DeskSupervisor(desk, question))
             desk.close("Finished. Thank you.")
-        except (AskewError, OSError) as error:
+        except Exception as error:
+            failed.append(error)
             typer.echo(f"askew: {error}", err=True)
             desk.close("The run has stopped: its owner sees why in the terminal. No answer is lost.")
 
@@ -78,3 +82,5 @@ def label_command(
         return build_label_app(desk, f"{settings.task}, {settings.budget} answers", token, hosts)
 
     serve_page("askew label", build, host, port, expose)
+    if failed:
+        raise typer.Exit(failed[0].exit_code if isinstance(failed[0], AskewError) else 1)

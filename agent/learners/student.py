@@ -88,15 +88,36 @@ class Finetuned:
 def check_learner(settings: Settings, task: Task) -> None:
     """Find out before a label is asked for whether the student can be finetuned.
 
-    Raises ``InputError``: options that a language model can't be taught apart, or no such file for accelerate.
+    Raises ``InputError``: options that a language model can't be taught apart, no such file for accelerate, or a server
+    that can't be given what is trained.
     """
     if settings.learner == "probe":
         return
+    _check_server(settings)
     if settings.accelerate is not None:
         check_configuration(Path(settings.accelerate))
     base = model_folder(settings.student)
     if is_causal(base):
         label_ids(load_tokenizer(base), label_words(task))
+
+
+def _check_server(settings: Settings) -> None:
+    """A retrained student has to reach the server that writes for it."""
+    serving = settings.vllm
+    if settings.backend != "vllm":
+        return
+    if serving.server and (settings.learner == "full" or serving.publish != "swap"):
+        raise InputError(
+            f"learner {settings.learner!r} can't be published at {serving.server!r}: a server that isn't askew's own "
+            "takes adapters alone. Use learner = 'lora' with publish = 'swap' under [vllm] and a server started with "
+            "--enable-lora and VLLM_ALLOW_RUNTIME_LORA_UPDATING=1, or let askew start one."
+        )
+    rank = Recipe(**{**settings.finetune, "learner": settings.learner}).r
+    if settings.learner == "lora" and serving.publish != "merge" and rank > serving.max_lora_rank:
+        raise InputError(
+            f"finetune.r = {rank} is more than max_lora_rank = {serving.max_lora_rank} under [vllm], which a server "
+            "swaps in at most. Raise max_lora_rank, or lower r."
+        )
 
 
 def due(settings: Settings, number: int, *, last: bool) -> bool:

@@ -29,7 +29,10 @@ DECODE_ROWS = 64
 
 
 class LocalModel:
-    """A causal language model held in memory. ``folder`` is a local folder with safetensors weights."""
+    """A causal language model held in memory. ``folder`` is a local folder with safetensors weights.
+
+    Raises ``ValueError`` or ``OSError`` where there is none.
+    """
 
     answers_aside = False
     """It samples in this process."""
@@ -43,6 +46,8 @@ class LocalModel:
         self.tokenizer: Any = AutoTokenizer.from_pretrained(folder)
         with quietly():
             network: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=arithmetic(), use_safetensors=True)
+        if not (hasattr(network, "model") and hasattr(network, "lm_head")) or self.tokenizer.eos_token_id is None:
+            raise ValueError(f"{type(network).__name__} is not built as a body and a head that gives the next word")
         self.network: Any = network.to(self._device).eval()
         """The weights that give the features."""
         self.speaker: Any = self.network

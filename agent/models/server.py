@@ -17,12 +17,14 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import urlsplit
 
 import httpx
 
 from askew.agent.config import Serving
 from askew.agent.models import keeper
 from askew.agent.models.engine import CPU_BLOCK, Engine, environment
+from askew.agent.secret import secret
 from askew.errors import InputError, ModelError
 from askew.progress import progress
 
@@ -75,7 +77,7 @@ class ForeignServer:
 
     def __init__(self, url: str, key: str | None = None) -> None:
         url = url.rstrip("/").removesuffix("/v1")
-        self._address = Address(url, os.environ.get(KEY, "") if key is None else key)
+        self._address = Address(url, (secret(KEY) or "") if key is None else key)
 
     def address(self) -> Address:
         """Where it is said to be."""
@@ -106,11 +108,13 @@ class OwnServer:
         self.folder, self.served, self._port, self.swaps = folder, served, port, swaps
         self._keeper: subprocess.Popen[bytes] | None = None
         self._address = Address("", secrets.token_urlsafe(32))
-        self._ready = False
+        self._ready = self._over = False
         self._log_start = 0
 
     def address(self) -> Address:
-        """Where it answers; raises ``ModelError`` when it can't be started."""
+        """Where it answers; raises ``ModelError`` when it can't be started, or was closed."""
+        if self._over:
+            raise ModelError("this vLLM server was closed: nothing is asked of it any more.")
         if not self.alive():
             self.launch()
         if not self._ready:
@@ -120,7 +124,7 @@ class OwnServer:
     def serve(self, folder: Path, served: str, soon: bool = True) -> None:
         """Serve other weights, under another name: at once if it runs and ``soon``, else when it is asked."""
         runs = self.alive()
-        self.close()
+        self._end()
         self.folder, self.served = folder, served
         if runs and soon:
             self.launch()
@@ -131,11 +135,15 @@ class OwnServer:
 
     def give_up(self) -> bool:
         """End what is left of it, so that :meth:`address` starts another."""
-        self.close()
-        return True
+        self._end()
+        return not self._over
 
     def close(self) -> None:
-        """End it and everything it started."""
+        """End it and everything it started, for good: work that still goes on in a thread starts no other."""
+        self._over = True
+        self._end()
+
+    def _end(self) -> None:
         held, self._keeper, self._ready = self._keeper, None, False
         if held is None:
             return
@@ -149,7 +157,7 @@ class OwnServer:
 
     def launch(self) -> None:
         """Start its process without waiting for it; what is left of the last one is ended first."""
-        self.close()
+        self._end()
         if self._port:
             _check_port(self._port)
         port = self._port or free_port()
@@ -174,10 +182,10 @@ class OwnServer:
                         starts += 1
                         self.launch()
                         continue
-                    self.close()
+                    self._end()
                     raise start_error(self.log_tail(), self.logs / LOG)
                 if time.monotonic() > deadline:
-                    self.close()
+                    self._end()
                     raise ModelError(
                         f"vLLM was not ready within {self.options.start_timeout:.0f} s. It was ended; its log is "
                         f"{self.logs / LOG}. Raise start_timeout under [vllm] if the model is that large."
@@ -239,7 +247,7 @@ def server_command(server: OwnServer, port: int) -> list[str]:
 def known_server(given: str) -> ForeignServer:
     """The server at an address, or the one that ``askew serve`` runs in a folder."""
     if given.startswith(("http://", "https://")):
-        return ForeignServer(given)
+        return ForeignServer(_usable(given))
     try:
         state = json.loads((Path(given) / STATE).read_text(encoding="utf-8"))
         return ForeignServer(state["url"], state["key"])
@@ -247,6 +255,17 @@ def known_server(given: str) -> ForeignServer:
         raise InputError(
             f"no vLLM server at {given!r}: expected http://HOST:PORT, or the folder of a running 'askew serve'."
         ) from None
+
+
+def _usable(given: str) -> str:
+    try:
+        parts = urlsplit(given)
+        usable = bool(parts.hostname) and parts.port != 0 and "@" not in parts.netloc
+    except ValueError:
+        usable = False
+    if not usable:
+        raise InputError(f"no usable address of a vLLM server: expected http://HOST:PORT, its key in {KEY}.")
+    return given
 
 
 def write_state(path: Path, address: Address, pid: int) -> None:

@@ -6,10 +6,10 @@ The key is read from ``OPENAI_API_KEY``. The client insists on one: without it, 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from typing import Any
 
+from askew.agent.secret import secret
 from askew.errors import InputError, SupervisorError
 from askew.prompts.loader import load_prompt
 from askew.tasks.case import Case, Task
@@ -30,7 +30,13 @@ class ChatSupervisor:
         model, _, base_url = argument.partition("@")
         if not model:
             raise InputError("supervisor openai: expected openai:MODEL or openai:MODEL@BASE_URL.")
-        if not base_url and not os.environ.get(KEY):
+        key = secret(KEY)
+        if "@" in base_url.partition("//")[2].partition("/")[0]:
+            raise InputError(
+                f"supervisor openai:{model}: the address is kept in the run folder, so it can't hold a password: set "
+                f"{KEY} instead."
+            )
+        if not base_url and key is None:
             raise InputError(f"supervisor openai:{model}: set {KEY}, or give your own server: openai:{model}@BASE_URL.")
         try:
             import openai
@@ -40,7 +46,7 @@ class ChatSupervisor:
         self._model, self._task = model, task
         self._failure = openai.OpenAIError
         self._client: Any = openai.OpenAI(
-            base_url=base_url or None, api_key=os.environ.get(KEY, "none"), timeout=TIMEOUT, max_retries=RETRIES
+            base_url=base_url or None, api_key=key or "none", timeout=TIMEOUT, max_retries=RETRIES
         )
 
     def label(self, cases: Sequence[Case]) -> list[int | None]:
@@ -74,14 +80,18 @@ class ChatSupervisor:
                 f"{self.name} gave no answer to case {case.id!r}: {type(error).__name__}: {str(error)[:200]}. Answers "
                 "so far are kept: see to the server or the key, then run 'askew resume'."
             ) from None
-        text = (completion.choices[0].message.content or "") if completion.choices else ""
+        choice = completion.choices[0] if completion.choices else None
+        text = (choice.message.content or "") if choice else ""
         answer = _answer(text)
-        if answer == UNSURE:
+        # One that refuses would refuse again: as little is learned as from "unsure", and the label is spent.
+        refused = choice is not None and bool(choice.message.refusal or choice.finish_reason == "content_filter")
+        if answer == UNSURE or refused:
             return None
         if answer is None or answer not in letters:
             raise SupervisorError(
-                f"{self.name} answered {text[:80]!r} to case {case.id!r}: expected "
-                f"one of {', '.join(letters)} or unsure."
+                f"{self.name} answered {text[:80]!r} to case {case.id!r}: expected one of {', '.join(letters)} or "
+                "unsure, as JSON. Answers so far are kept: serve a model that keeps to a JSON schema under that name, "
+                "then run 'askew resume'."
             )
         return letters.index(answer)
 
@@ -91,7 +101,10 @@ def _answer(text: str) -> str | None:
     try:
         found = json.loads(text)
     except ValueError:
-        found = text.strip().strip('".')
+        found = text
     if isinstance(found, dict):
         found = found.get("answer")
-    return found if isinstance(found, str) else None
+    if not isinstance(found, str):
+        return None
+    said = found.strip().strip('".')
+    return UNSURE if said.casefold() == UNSURE else said.upper()

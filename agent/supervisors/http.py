@@ -13,7 +13,6 @@ two requests a second, thirty seconds each). A bearer token is taken from the en
 from __future__ import annotations
 
 import hashlib
-import os
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -22,6 +21,7 @@ from urllib.parse import parse_qsl, urldefrag, urlsplit
 import httpx
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
+from askew.agent.secret import secret
 from askew.errors import InputError, SupervisorError
 from askew.tasks.case import Case
 
@@ -54,7 +54,7 @@ class HttpSupervisor:
         self._last = -1e9
         parts = urlsplit(self._url)
         self.name = f"http:{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}{parts.path}"
-        token = os.environ.get(TOKEN)
+        token = secret(TOKEN)
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._client = httpx.Client(timeout=options["timeout"], headers=headers, follow_redirects=False)
         self._backoff = wait_exponential_jitter(multiplier=first_wait, max=LONGEST_WAIT, jitter=first_wait)

@@ -64,7 +64,7 @@ class TunedSupervisor:
         labels_N = check_examples(examples, name)
         causal = is_causal(base)
         made = _read(task, [case for case, _ in examples], np.eye(task.n_options)[labels_N], causal)
-        place = _place(base, made, recipe)
+        place = _place(base, made, recipe, label_words(task))
         place.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(place.with_suffix(".lock")):
             if (place / TEMPERATURE).is_file():
@@ -77,8 +77,12 @@ class TunedSupervisor:
             )
             temperature = calibrated(learner.probabilities([one.texts for one in kept_out]), labels_N[held])
             learner.save(place)
-            (place / TEMPERATURE).write_text(json.dumps({"temperature": temperature}), encoding="utf-8")
-        return cls(name, task, learner, temperature, causal)
+            # Whole or not at all: where it is, everything is.
+            written = place / f"{TEMPERATURE}.part"
+            written.write_text(json.dumps({"temperature": temperature}), encoding="utf-8")
+            written.replace(place / TEMPERATURE)
+        # As it was saved, so that a resumed run asks the same one to the last digit.
+        return cls(name, task, load_learner(base, place), temperature, causal)
 
     def probabilities(self, cases: Sequence[Case]) -> Array:
         """p_N_K: its soft labels, at the temperature that fits held-out examples best."""
@@ -123,8 +127,8 @@ def _divided(labels_N: Any, seed: int) -> tuple[list[int], list[int]]:
     return [index for index in range(len(labels_N)) if index not in held], sorted(held)
 
 
-def _place(base: Path, examples: Sequence[Example], recipe: Recipe) -> Path:
+def _place(base: Path, examples: Sequence[Example], recipe: Recipe, words: Sequence[str]) -> Path:
     """Where the finetuned model is kept: named by all that it depends on."""
-    known = [weights_fingerprint(base), recipe.model_dump(), digest(examples)]
+    known = [weights_fingerprint(base), recipe.model_dump(), digest(examples), list(words)]
     name = hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
     return cache_folder() / "supervisors" / name[:20]

@@ -52,8 +52,15 @@ class Glance:
     @property
     def measured(self) -> Data | None:
         """Its row of the comparison that was made with it, if there is one."""
-        row = (self.results or {}).get("methods", {}).get(self.settings.get("method"))
-        return row if isinstance(row, dict) else None
+        row = (self.results or {}).get("methods", {}).get(str(self.settings.get("method")))
+        return row if isinstance(row, dict) and _is_measured(row) else None
+
+
+def _is_measured(row: Data) -> bool:
+    """Whether a row of somebody's results holds an accuracy with its interval."""
+    interval = row.get("ci95")
+    numbers = [row.get("accuracy"), *(interval if isinstance(interval, list) else ())]
+    return len(numbers) == 3 and all(isinstance(number, int | float) for number in numbers)
 
 
 class Store:

@@ -25,7 +25,7 @@ from askew.tasks.gold import LoadedTask
 
 DRAWS = 128
 TARGETS = 300
-MOST_CLUSTERS, NEIGHBOURS = 500, 20
+MOST_CLUSTERS, SMALLEST_CLUSTER, NEIGHBOURS = 500, 5, 20
 """Limits of TypiClust, as its authors set them."""
 
 
@@ -118,12 +118,15 @@ def typical(views: Views) -> Sequence[int]:
     cluster_C, covered = cluster_N[: len(free_C_D)], cluster_N[len(free_C_D) :]
     labels_J = np.bincount(covered, minlength=clusters)
     sizes_J = np.bincount(cluster_C, minlength=clusters)
-    # Clusters with the fewest labels first, among those the largest; a second case of one only when all had a turn.
-    order = [int(j) for j in np.lexsort((-sizes_J, labels_J)) if sizes_J[j]]
+    # Clusters with the fewest labels first, among those the largest; a second case of one only when all had a turn, and
+    # of a handful of cases, which nothing is typical of, only where there is nothing else.
+    small_J = sizes_J + labels_J <= SMALLEST_CLUSTER
+    order = [int(j) for j in np.lexsort((-sizes_J, labels_J, small_J)) if sizes_J[j]]
     waiting = {j: typicality_order(free_C_D, np.flatnonzero(cluster_C == j)) for j in order}
     chosen: list[int] = []
     while len(chosen) < size:
-        chosen += [waiting[j].pop(0) for j in order if waiting[j]][: size - len(chosen)]
+        large = [j for j in order if waiting[j] and not small_J[j]]
+        chosen += [waiting[j].pop(0) for j in large or order if waiting[j]][: size - len(chosen)]
     return chosen
 
 

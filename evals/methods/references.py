@@ -6,22 +6,27 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from askew.agent.conditional_logit import Array
 from askew.agent.journal import Data
 from askew.agent.lab import PREDICTED, Lab
 from askew.agent.supervisors.base import batch_size, checked_labels
 from askew.errors import InputError
 from askew.evals.methods.registry import method
-from askew.evals.methods.shared import on_labels, publish, random_pool
+from askew.evals.methods.shared import SoftLabels, gives_probabilities, on_labels, publish, random_pool
 from askew.tasks.case import Case, Split
 from askew.tasks.gold import LoadedTask
 
 
 @method("weak", "the supervisor itself", reference=True)
 def weak(lab: Lab, _: LoadedTask) -> None:
-    """What the supervisor answers on the cases that students are judged by (no budget is used)."""
+    """What the supervisor answers on the cases that students are judged by (no budget is used).
+
+    With how sure it is, where it can say so: answers alone have no ranking.
+    """
     lab.start()
     k = lab.task.n_options
     truth = {}
+    soft = SoftLabels(lab) if gives_probabilities(lab.supervisor) else None
     size = batch_size(lab.supervisor)
     for split in PREDICTED:
         cases = lab.task.split(split)
@@ -33,7 +38,8 @@ def weak(lab: Lab, _: LoadedTask) -> None:
 
             recorded += lab.journal.fact("weak-labels", answers)["weak"]
         # "Unsure" is no answer: it counts as a guess between the options.
-        truth[split] = np.array([np.full(k, 1 / k) if w is None else np.eye(k)[w] for w in recorded]).reshape(-1, k)
+        said_N_K = np.array([np.full(k, 1 / k) if w is None else np.eye(k)[w] for w in recorded]).reshape(-1, k)
+        truth[split] = said_N_K if soft is None else _saying(said_N_K, soft(cases))
     lab.predict(lab.settings.supervisor, truth, None)
     lab.finish("nothing to learn")
 
@@ -48,6 +54,13 @@ def gold_same_budget(lab: Lab, loaded: LoadedTask) -> None:
 def ceiling(lab: Lab, loaded: LoadedTask) -> None:
     """The upper end of PGR: same student, same learner, all the truth there is in the pool."""
     _on_gold(lab, loaded, lab.task.split(Split.POOL))
+
+
+def _saying(said_N_K: Array, sure_N_K: Array) -> Array:
+    """How sure the supervisor is where its likeliest option is the one that it answered; its answer elsewhere."""
+    as_said_N = (sure_N_K * said_N_K).sum(axis=1) >= sure_N_K.max(axis=1) - 1e-12
+    p_N_K: Array = np.where(as_said_N[:, None], sure_N_K, said_N_K)
+    return p_N_K
 
 
 def _on_gold(lab: Lab, loaded: LoadedTask, cases: Sequence[Case]) -> None:

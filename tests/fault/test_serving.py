@@ -435,6 +435,11 @@ def test_a_server_is_started_once_and_ended_with_everything_it_started(tmp_path:
     server.close()
     server.close()
     assert gone(processes)
+    # Work that still goes on in a thread starts no other.
+    assert not server.give_up()
+    with pytest.raises(ModelError, match="was closed"):
+        server.address()
+    assert not server.alive()
 
 
 def test_a_server_that_dies_costs_only_what_it_had_not_answered(tmp_path: Path, folder: Path) -> None:

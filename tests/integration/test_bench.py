@@ -162,7 +162,7 @@ def test_a_bench_reports_a_failed_cell_runs_the_others_and_continues(
     broken["on"] = False
     assert bench.run_suite(suite, tmp_path / "out", Workers(), lambda _: None).failures == []
     assert {p: p.stat().st_mtime_ns for p in before} == before
-    ((comparison, runs),) = bench.grade_suite(tmp_path / "out")
+    ((comparison, runs),), _ = bench.grade_suite(tmp_path / "out")
     assert len(runs) == 8
     assert comparison["methods"]["badge"]["seeds"] == 2
 

@@ -192,6 +192,41 @@ def test_a_chat_model_that_answers_something_else(answered: Reply, message: str)
         chat(address).label(CASES[:1])
 
 
+@pytest.mark.parametrize(
+    ("answered", "said"),
+    [
+        (completion(None, refusal="I can't judge that."), None),
+        (completion(None, ended="content_filter"), None),
+        (completion("Unsure."), None),
+        (completion('{"answer": "Unsure"}'), None),
+        (completion("b"), 1),
+    ],
+)
+def test_a_refusal_is_no_answer_and_letters_come_in_any_case(answered: Reply, said: int | None) -> None:
+    with server(lambda *_: answered) as address:
+        assert chat(address).label(CASES[:1]) == [said]
+
+
+def test_no_secret_is_repeated_or_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match="can't hold a password"):
+        ChatSupervisor("gpt@http://me:s3cret@host/v1", TASK)
+    for value in ("s3cret\x01", "s3crét"):
+        monkeypatch.setenv(endpoint.TOKEN, value)
+        with pytest.raises(InputError, match="ASKEW_HTTP_TOKEN") as refused:
+            endpoint.HttpSupervisor("http://127.0.0.1:1/label", "?", 0)
+        assert "s3cr" not in str(refused.value)
+    monkeypatch.setenv(endpoint.TOKEN, "s3cret\n")
+    heard: list[dict[str, str]] = []
+
+    def answer(_: dict[str, Any], headers: dict[str, str]) -> Reply:
+        heard.append({name.lower(): value for name, value in headers.items()})
+        return reply({"label": 1})
+
+    with server(answer) as address:
+        assert endpoint.HttpSupervisor(address, "?", 0).label(CASES[:1]) == [1]
+    assert heard[0]["authorization"] == "Bearer s3cret"
+
+
 def test_a_chat_model_without_a_key_or_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with pytest.raises(InputError, match="OPENAI_API_KEY"):

@@ -10,8 +10,10 @@ from sklearn.metrics import brier_score_loss
 from askew.evals.statistics import (
     Scores,
     area_under_curve,
+    auroc,
     brier,
     calibration_error,
+    decided,
     interval,
     resampled_accuracies,
     rightness,
@@ -41,6 +43,17 @@ def test_a_tie_counts_half_and_the_area_is_the_mean_height() -> None:
     assert rightness(np.array([[0.5, 0.5], [0.2, 0.8]]), np.array([0, 1])).tolist() == [0.5, 1.0]
     assert area_under_curve([0, 100, 200], [0.5, 0.7, 0.9]) == pytest.approx(0.7)
     assert area_under_curve([200], [0.7]) is None
+    # From where all curves have begun.
+    assert area_under_curve([0, 40, 100], [0.5, 0.7, 0.7], start=40) == pytest.approx(0.7)
+    assert area_under_curve([0, 100], [0.5, 0.7], start=50) == pytest.approx(0.65)
+
+
+def test_answers_alone_rank_nothing() -> None:
+    gold_N = np.array([0, 1, 1, 0])
+    assert auroc(np.eye(2)[[0, 1, 0, 0]], gold_N) is None
+    assert auroc(np.array([[0.5, 0.5], *np.eye(2)[[1, 0, 0]]]), gold_N) is None
+    assert auroc(np.array([[0.8, 0.2], [0.1, 0.9], [0.6, 0.4], [0.7, 0.3]]), gold_N) == 1.0
+    assert decided(np.array([[0.5, 0.5], [0.2, 0.8]])).tolist() == [False, True]
 
 
 @pytest.mark.parametrize("overlap", [0.0, 0.8])

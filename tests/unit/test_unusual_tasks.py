@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,24 +17,26 @@ from askew.agent.belief import misled
 from askew.agent.clarify import clarify
 from askew.agent.cluster import claims_of, cluster_subjects, said_whatever_the_case
 from askew.agent.conditions import conditional
-from askew.agent.config import Settings
-from askew.agent.design import Candidate, Outlook, Priority, choose, gate, prioritise
+from askew.agent.config import Serving, Settings
+from askew.agent.design import Candidate, Outlook, Priority, choose, drawn_targets, gate, prioritise
 from askew.agent.ground import Grounder
-from askew.agent.hypotheses import Grounding
+from askew.agent.hypotheses import Grounding, Kind
 from askew.agent.hypothesise import Chain, Step, option_names, read_chain
 from askew.agent.journal import Journal
 from askew.agent.lab import Lab, case_data
 from askew.agent.learners.student import check_learner
 from askew.agent.models.base import Completion
-from askew.agent.notebook import Notebook
+from askew.agent.notebook import Mattering, Notebook
 from askew.agent.representation import Representation
-from askew.agent.sets import Surprise, enumerated, from_cluster, from_surprises, make_set
+from askew.agent.sets import Surprise, duplicate_of, enumerated, from_cluster, from_surprises, make_set
 from askew.agent.truth import Heard, Pool, fit_unasked, hear
 from askew.errors import InputError, RunError
 from askew.evals.compare import compare
 from askew.evals.grade import grade
 from askew.evals.methods.active import ACQUISITIONS
 from askew.evals.protocol import Workbench, run_method, write_config
+from askew.evals.truth import Truth
+from askew.tasks.attributes import edited
 from askew.tasks.case import Case, Split, Task
 from askew.tasks.load import load_task
 from askew.tasks.passages import words_of
@@ -247,6 +250,45 @@ def test_a_learner_that_cannot_work_is_refused_before_a_label_is_asked(tmp_path:
         check_learner(missing, task_of(["x"]))
 
 
+def test_a_student_that_no_server_would_take_is_refused_before_a_label_is_asked() -> None:
+    task = task_of(["x"])
+    elsewhere = Serving(server="http://127.0.0.1:1")
+    for settings in (
+        Settings(backend="vllm", learner="lora", vllm=elsewhere),
+        Settings(backend="vllm", learner="full", vllm=elsewhere.model_copy(update={"publish": "swap"})),
+    ):
+        with pytest.raises(InputError, match="can't be published"):
+            check_learner(settings, task)
+    with pytest.raises(InputError, match="max_lora_rank"):
+        check_learner(Settings(backend="vllm", learner="lora", finetune={"r": 128}), task)
+
+
+def test_cases_that_do_not_matter_are_no_targets() -> None:
+    rng = np.random.default_rng(0)
+    weight_N = np.zeros(500)
+    weight_N[7] = 1.0
+    for _ in range(5):
+        index_T, weight_T = drawn_targets(weight_N, 300, rng)
+        assert index_T.tolist() == [7] and weight_T.tolist() == [1.0]
+    weight_N = np.where(np.arange(2000) < 20, 99.0, 1.0)
+    index_T, weight_T = drawn_targets(weight_N, 300, rng)
+    assert len(index_T) == 300 and set(weight_T) == {1.0}
+    assert 0.35 < (index_T < 20).mean() < 0.65  # half of what matters
+    index_T, weight_T = drawn_targets(np.ones(500), 300, rng)
+    assert len(set(index_T.tolist())) == 300
+
+
+def test_what_is_in_nearly_all_cases_is_not_alike_for_that() -> None:
+    rng = np.random.default_rng(0)
+    signs = np.array([-1.0, 1.0])
+    often, also = ((rng.random((400, 1)) < 0.93) * signs for _ in range(2))
+    assert duplicate_of(often, [also]) is None
+    assert duplicate_of(often, [also, -often]) == 1
+    # An option's place is the same in every case, and last is the opposite of first.
+    first = np.tile(signs, (400, 1))
+    assert duplicate_of(-first, [often, first]) == 1
+
+
 class Unsure:
     """Never knows what to say about itself."""
 
@@ -323,3 +365,67 @@ def test_a_leaning_to_any_of_three_classes_can_be_noticed() -> None:
         surprise = Surprise(grounder, cases, np.eye(3)[weak_L], np.full((90, 3), 1 / 3), ())
         first = max(from_surprises(surprise), key=lambda one: float(abs(surprise.explained([one.grounding])[0])))
         assert (first.subject, first.grounding.option) == ("exclamation marks", option)
+
+
+def test_of_several_classes_one_set_alone_says_that_a_subject_misleads() -> None:
+    task = task_of(["one!", "two", "three"], ("bad", "so so", "good"))
+    grounder = Grounder(task, embed)
+    subjects = [one for one in enumerated(grounder) if one.grounding.measure == "exclamation marks"]
+    made = [make_set(one, number, task) for number, one in enumerate(subjects)]
+    misleading = [s.grounding.option for s in made if any(h.kind is Kind.MISLED for h in s.hypotheses)]
+    assert len(made) == 3 and misleading == [2]
+
+
+def test_an_edit_has_the_truth_of_the_case_that_its_id_names(tmp_path: Path) -> None:
+    summaries = [
+        {"prompt": "Which summary is better?", "chosen": f"Plot {i} is told.", "rejected": f"Name {i} is given."}
+        for i in range(40)
+    ]
+    file = tmp_path / "mine.jsonl"
+    file.write_text("\n".join(map(json.dumps, summaries)))
+    loaded = load_task(str(file), 0)
+    truth = Truth(loaded, lambda texts: np.array([[len(t), t.count("a")] for t in texts], dtype=np.float32))
+    for case in loaded.task.cases:
+        # Without a name the options tell, since all cases share their text.
+        turned = Case("?", case.text, case.options[::-1], Split.WRITTEN)
+        assert truth(turned) == 1 - loaded.gold[case.id]
+        for index, (text, options) in enumerate(edited("length", case, options_vary=True)):
+            edit = Case(f"{case.id}~length~{index}", text, options, Split.WRITTEN)
+            assert truth(edit) == loaded.gold[case.id]
+
+
+def test_what_is_better_is_expected_and_no_surprise(cases_file: Callable[..., Path], tmp_path: Path) -> None:
+    loaded = load_task(str(cases_file()), 0)
+    notebook = Notebook(Representation(loaded.task, ScriptedModel(), tmp_path), Grounder(loaded.task, embed))
+    cases = loaded.task.split(Split.POOL)[:20]
+    for case in cases:
+        notebook.record(Candidate(case, "pool"), int("!" in case.text), {})
+    (found,) = (one for one in enumerated(notebook.grounder) if one.grounding.measure == "exclamation marks")
+    notebook.sets = [make_set(found, 1, loaded.task)]
+    notebook.learn()
+    notebook.mattering = {"S1": Mattering(better=0.0)}
+    unmoved = notebook.expected_answers(cases)
+    notebook.mattering = {"S1": Mattering(better=4.0)}
+    moved = notebook.expected_answers(cases)
+    loud = np.array(["!" in case.text for case in cases])
+    assert (moved[loud, 1] > unmoved[loud, 1] + 0.05).all()
+    notebook.mattering, notebook.bias_K = {"S1": Mattering()}, np.array([0.0, 2.0])
+    assert (notebook.expected_answers(cases)[:, 1] > unmoved[:, 1]).all()
+
+
+def test_edits_of_one_case_are_not_many_answers(cases_file: Callable[..., Path], tmp_path: Path) -> None:
+    loaded = load_task(str(cases_file()), 0)
+    notebook = Notebook(Representation(loaded.task, ScriptedModel(), tmp_path), Grounder(loaded.task, embed))
+    for case in loaded.task.split(Split.POOL)[:8]:
+        notebook.record(Candidate(case, "pool"), loaded.gold[case.id], {})
+    notebook.learn()
+    assert notebook.truth_model is not None
+    trust, leaning = notebook.truth_model.trust, notebook.truth_model.leaning.theta_D
+    parent = notebook.answered()[0]
+    for number in range(6):
+        edit = Case(f"{parent.id}~length~{number}", parent.text + " So." * (number + 1), parent.options, Split.WRITTEN)
+        notebook.origins[edit.id] = parent
+        notebook.record(Candidate(edit, "edited", parent=parent.id), loaded.gold[parent.id], {})
+    notebook.learn()
+    assert notebook.truth_model.trust == pytest.approx(trust)
+    assert np.allclose(notebook.truth_model.leaning.theta_D, leaning, atol=1e-4)
