@@ -44,6 +44,9 @@ class Truth:
             return known
         if self._loaded.truth is not None and (decided := self._loaded.truth(case)) is not None:
             return decided
+        # An edit keeps the order of the options.
+        if (made_of := self._by_id.get(parent_of(case.id))) is not None:
+            return self._loaded.gold[made_of.id]
         parent = self._parent(case)
         if parent is not None and (kept := self._same_option(case, parent)) is not None:
             return kept
@@ -91,8 +94,6 @@ class Truth:
         """The case it was edited from: as recorded, otherwise the one most alike, if it is alike enough."""
         if case.id in self._parents:
             return self._by_id.get(self._parents[case.id])
-        if (made_of := self._by_id.get(parent_of(case.id))) is not None:
-            return made_of
         said = self._wording(case)
         likeness = [len(said & other) / max(1, len(said | other)) for other in self._wordings]
         if not likeness or max(likeness) < KEPT:
@@ -105,6 +106,6 @@ class Truth:
         if not self._loaded.task.options_vary:
             return right
         wanted = tokens(parent.options[right])
-        likeness = [len(wanted & (said := tokens(one))) / max(1, len(wanted | said)) for one in case.options]
+        likeness = [len(wanted & tokens(one)) / max(1, len(wanted)) for one in case.options]
         best = int(np.argmax(likeness))
         return best if sorted(likeness)[-1] > sorted(likeness)[-2] else None
