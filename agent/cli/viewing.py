@@ -60,7 +60,7 @@ def label_command(
         raise InputError(
             f"{folder} was begun with --labellers {settings.labellers}, and keeps it: now it is {labellers}."
         )
-    if given is not None and given.budget != settings.budget:
+    if given is not None and "budget" in given.model_fields_set and given.budget != settings.budget:
         raise InputError(f"{folder} was begun with --budget {settings.budget}, and keeps it: now it is {given.budget}.")
     desk = Desk(folder, settings.labellers)
     failed: list[Exception] = []

@@ -116,7 +116,7 @@ def _check_server(settings: Settings) -> None:
     if settings.learner == "lora" and serving.publish != "merge" and rank > serving.max_lora_rank:
         raise InputError(
             f"finetune.r = {rank} is more than max_lora_rank = {serving.max_lora_rank} under [vllm], which a server "
-            "swaps in at most. Raise max_lora_rank, or lower r."
+            "swaps in at most. Raise max_lora_rank, lower r, or set publish = 'merge'."
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
@@ -233,7 +234,7 @@ def features_fingerprint(folder: Path) -> str:
 
 def _give_memory_back() -> None:
     """Return to the system what was freed: glibc keeps it, which is more than a network once several were loaded."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
     if trim is not None:
         trim(0)
 
