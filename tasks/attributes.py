@@ -147,7 +147,7 @@ def closing(words: str) -> Edit:
 
 def ending(mark: str) -> Edit:
     """End the text with ``mark`` in place of its full stop."""
-    return lambda text: text.rstrip(" .") + mark
+    return lambda text: text.rstrip().rstrip(".") + mark
 
 
 def around_longest_word(before: str, after: str) -> Edit:
@@ -243,7 +243,7 @@ _FORMS: tuple[tuple[str, str, Callable[[str], float], Edit | None], ...] = (
     ("decimals", "gives exact figures with decimals", count(r"\d\.\d"), closing(" (1.0)")),
     ("percent and money", "has percentages or prices", count("[%$£€]"), closing(" (0%)")),
     ("capitals", "has words in CAPITAL letters, shouts", count(r"\b[A-Z]{2,}\b"), shout),
-    ("names", "mentions names of people, titles, brands", count(r"(?<=[a-z,;] )[A-Z][a-z]+"), ending(" Smith")),
+    ("names", "mentions names of people, titles, brands", count(r"(?<=[a-z,;] )[A-Z][a-z]+"), closing(" by Smith")),
     ("lists", "is a list with bullets or numbered points", count(r"(?m)^[^\S\n]*(?:[-*•]|\d+[.)])\s"), opening("- ")),
     ("bold and headings", "has formatting: bold, headings, markdown", count(r"\*\*|(?m:^#+\s)|__"),
      around_longest_word("**", "**")),
@@ -264,7 +264,7 @@ _FORMS: tuple[tuple[str, str, Callable[[str], float], Edit | None], ...] = (
 )  # fmt: skip
 
 
-def _raising(value: Callable[[str], float], edit: Edit | None) -> Edit | None:
+def raising(value: Callable[[str], float], edit: Edit | None) -> Edit | None:
     """The edit, kept to the texts in which it does raise the measurement."""
     if edit is None:
         return None
@@ -291,12 +291,12 @@ def _lexicon_attributes() -> list[TextAttribute]:
         elif "closing" in entry:
             edit = closing(entry["closing"])
         value = count_phrases(entry["phrases"])
-        attributes.append(TextAttribute(name, entry["description"], value, _raising(value, edit)))
+        attributes.append(TextAttribute(name, entry["description"], value, raising(value, edit)))
     return attributes
 
 
 for _name, _description, _value, _edit in _FORMS:
-    ATTRIBUTES.add(_name, TextAttribute(_name, _description, _value, _raising(_value, _edit)))
+    ATTRIBUTES.add(_name, TextAttribute(_name, _description, _value, raising(_value, _edit)))
 for _attribute in _lexicon_attributes():
     ATTRIBUTES.add(_attribute.name, _attribute)
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -25,7 +25,17 @@ import numpy as np
 
 from askew.agent.hypothesise import SHORT_PROMPT
 from askew.prompts.loader import load_prompt
-from askew.tasks.attributes import ATTRIBUTES, TextAttribute, count_phrases, lexicon
+from askew.tasks.attributes import (
+    ATTRIBUTES,
+    TextAttribute,
+    closing,
+    count,
+    count_phrases,
+    ending,
+    lexicon,
+    opening,
+    raising,
+)
 from askew.tasks.text import LETTERS
 
 NUMBERS = (0.3, 0.35, 0.35)
@@ -39,6 +49,7 @@ UNTOLD = {
     "full stop at the end", "capital at the start",
 }  # fmt: skip
 """What every text has some of, or gets by any change: traces are silent about it."""
+EDITS = {"opening": opening, "closing": closing, "ending": ending}
 PAIRED = 0.5
 """Share of the traces about two options that differ; the others are about one text."""
 BRIEF_NUMBERS = (0.1, 0.3, 0.6)
@@ -95,6 +106,12 @@ def carriers() -> dict[str, Any]:
 
 
 @cache
+def as_learned() -> dict[str, Any]:
+    """The material of as_learned.toml."""
+    return tomllib.loads(Path(__file__).with_name("as_learned.toml").read_text(encoding="utf-8"))
+
+
+@cache
 def subjects() -> tuple[Subject, ...]:
     """All subjects that a trace may name."""
     phrases = {name: tuple(p for p in entry["phrases"] if _PLAIN.fullmatch(p)) for name, entry in lexicon().items()}
@@ -102,12 +119,23 @@ def subjects() -> tuple[Subject, ...]:
         Subject(name, _claim(attribute), attribute.value, phrases[name])
         if len(phrases.get(name, ())) >= MOST_SUBJECTS
         else Subject(name, _claim(attribute), attribute.value, edit=attribute.add)
-        for name, attribute in ATTRIBUTES.items()
+        for name, attribute in ((name, _as_learned(name)) for name in ATTRIBUTES)
         if name not in UNTOLD
     ]
     for name, words in carriers()["subjects"].items():
         known.append(Subject(name, f"is about {name}", count_phrases(words), tuple(words)))
     return tuple(known)
+
+
+def _as_learned(name: str) -> TextAttribute:
+    """An attribute as the shipped reasoner learned it: by as_learned.toml, where the bank differs by now."""
+    attribute, learned = ATTRIBUTES[name], as_learned()
+    measure, edits = learned["measures"].get(name), learned["edits"].get(name, {})
+    value = attribute.value if measure is None else count(measure)
+    edit = attribute.add
+    for how, words in edits.items():
+        edit = raising(value, EDITS[how](words))
+    return replace(attribute, value=value, add=edit)
 
 
 def _claim(attribute: TextAttribute) -> str:
