@@ -25,7 +25,7 @@ from askew.agent.journal import TIMINGS, read_timings
 from askew.agent.models.remembered import Remembering
 from askew.agent.models.samples import Samples
 from askew.errors import AskewError, InputError
-from askew.evals.compare import Comparison, compare, compared
+from askew.evals.compare import Comparison, compare, compared_runs
 from askew.evals.grade import GradedRun, grade
 from askew.evals.methods import METHODS
 from askew.evals.methods.controls import CONTROLS
@@ -202,7 +202,7 @@ def grade_suite(out: Path) -> tuple[list[tuple[Comparison, list[GradedRun]]], li
     comparisons, failed = [], []
     for runs in groups.values():
         try:
-            comparisons.append((compare(runs), compared(runs)))
+            comparisons.append((compare(runs), compared_runs(runs)))
         except InputError as error:
             failed.append(report(runs[0].settings, error))
     return comparisons, failed

@@ -82,7 +82,7 @@ def compare(runs: Sequence[GradedRun]) -> Comparison:
     }
 
 
-def compared(runs: Sequence[GradedRun]) -> list[GradedRun]:
+def compared_runs(runs: Sequence[GradedRun]) -> list[GradedRun]:
     """The runs that a comparison of ``runs`` is of: what it leaves out is in no picture either."""
     by_method, _ = _paired(runs)
     return [run for members in by_method.values() for run in members]

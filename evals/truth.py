@@ -5,7 +5,7 @@ Simulated supervisors err from the truth, so they need it for cases that have no
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
@@ -26,14 +26,13 @@ class Truth:
     """The truth of a case, by the best source there is.
 
     In order: its gold label; the task's own checker, where code can decide; the gold label of the case it
-    was edited from (its id or ``parents`` says which, otherwise the nearest wording); and an oracle, a head on
+    was edited from (its id says which, otherwise the nearest wording); and an oracle, a head on
     ``features`` trained on all gold labels.
     """
 
-    def __init__(self, loaded: LoadedTask, features: Features, parents: Mapping[str, str] | None = None) -> None:
+    def __init__(self, loaded: LoadedTask, features: Features) -> None:
         self._loaded = loaded
         self._features = features
-        self._parents = parents or {}
         self._cases = [case for case in loaded.task.cases if case.id in loaded.gold]
         self._by_id = {case.id: case for case in self._cases}
 
@@ -91,9 +90,7 @@ class Truth:
         return tokens(" ".join([case.text, *case.options]) if self._loaded.task.options_vary else case.text)
 
     def _parent(self, case: Case) -> Case | None:
-        """The case it was edited from: as recorded, otherwise the one most alike, if it is alike enough."""
-        if case.id in self._parents:
-            return self._by_id.get(self._parents[case.id])
+        """The case it was edited from: the one most alike, if it is alike enough."""
         said = self._wording(case)
         likeness = [len(said & other) / max(1, len(said | other)) for other in self._wordings]
         if not likeness or max(likeness) < KEPT:

@@ -89,13 +89,13 @@ def compared(folders: list[Path]) -> tuple[Comparison, list[GradedRun]]:
     """Compare graded runs; each task is loaded once for each seed."""
     from functools import cache
 
-    from askew.evals.compare import compare, compared
+    from askew.evals.compare import compare, compared_runs
     from askew.evals.grade import grade
     from askew.tasks.load import load_task
 
     load = cache(load_task)
     runs = [grade(folder, load) for folder in folders]
-    return compare(runs), compared(runs)
+    return compare(runs), compared_runs(runs)
 
 
 def separated(names: str) -> list[str]:

@@ -50,6 +50,7 @@ UNTOLD = {
 }  # fmt: skip
 """What every text has some of, or gets by any change: traces are silent about it."""
 EDITS = {"opening": opening, "closing": closing, "ending": ending}
+"""The ways in which as_learned.toml may put words into a text."""
 PAIRED = 0.5
 """Share of the traces about two options that differ; the others are about one text."""
 BRIEF_NUMBERS = (0.1, 0.3, 0.6)
