@@ -20,7 +20,7 @@ from askew.agent.conditional_logit import Array
 from askew.agent.hypotheses import HypothesisSet
 from askew.tasks.case import Case
 
-SET_SHARE = 0.6
+SET_SHARE = 0.8
 """Share of a round's labels that goes to telling hypotheses apart; the rest goes to the truth."""
 SCREENING = 0.5
 """Share of these that screens all sets together; the rest is for the leading ones."""
@@ -29,13 +29,17 @@ SETS_A_ROUND = 6
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A case that could be asked, and where it comes from; ``about`` are the sets that an edit was made for."""
+    """A case that could be asked, and where it comes from; ``about`` are the sets that an edit was made for.
+
+    An edit is ``combined`` where it raises what several subjects are measured by: it can't tell these apart by itself.
+    """
 
     case: Case
     source: str
     intended: int | None = None
     parent: str | None = None
     about: tuple[str, ...] = ()
+    combined: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,8 @@ class Outlook:
     """What each draw holds to be the truth of the candidates."""
     weight_T: Array
     """How much each target case matters."""
+    had_by_set: dict[str, Array]
+    """had_H of each set's hypotheses but the last: evidence that was to be expected of the answers so far, in nats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +127,10 @@ def choose(
     p_M = np.full(m, 1.0 / m)
     epig_C = infogain.epig(p_M, outlook.q_M_C_K, outlook.r_M_T_K, outlook.weight_T)
     edited_C = np.array([candidate.source == "edited" for candidate in candidates])
+    single_C = np.array([not candidate.combined for candidate in candidates])
     free_C = gate(outlook.reliability_C, edited_C, a_min, size)
-    # An edit for other sets leaves this one's subject as it is in the parent, whose truth it shares: nothing new.
     eig_by_set = {
-        name: infogain.eig(beliefs[name].p_H, q_H_C_K)
-        * np.array([not candidate.about or name in candidate.about for candidate in candidates])
+        name: infogain.eig(beliefs[name].p_H, q_H_C_K) * concerned(candidates, name)
         for name, q_H_C_K in outlook.q_by_set.items()
     }
     flips_by_set = {priority.set_id: round(priority.flips, 3) for priority in priorities}
@@ -142,10 +147,12 @@ def choose(
     for place, priority in enumerate(leading):
         share = len(range(place, labels, len(leading)))
         p_H, q_H_C_K = beliefs[priority.set_id].p_H, outlook.q_by_set[priority.set_id]
-        for index in infogain.joint_batch(p_H, q_H_C_K, share, eig_by_set[priority.set_id] * free_C, rng).indices:
+        score_C = eig_by_set[priority.set_id] * free_C * single_C
+        for index in infogain.joint_batch(p_H, q_H_C_K, share, score_C, rng).indices:
             take(index, priority.set_id)
-    unsure_S = np.array([infogain.entropy(beliefs[name].p_H) for name in eig_by_set])
-    for index in infogain.screening_batch(np.array(list(eig_by_set.values())), unsure_S, free_C, screened):
+    # The leading ones have labels of their own.
+    screened_sets = sorted(eig_by_set.keys() - {priority.set_id for priority in leading})
+    for index in screen(screened_sets, candidates, outlook, beliefs, free_C, screened):
         take(index, max(eig_by_set, key=lambda s: eig_by_set[s][index]))
     score_C = epig_C * outlook.reliability_C * free_C * ~edited_C
     batch = infogain.joint_batch(p_M, outlook.q_M_C_K, size - len(chosen), score_C, rng)
@@ -153,6 +160,33 @@ def choose(
         eig = max((float(eig_C[index]) for eig_C in eig_by_set.values()), default=0.0)
         chosen.append(Choice(index, None, eig, float(epig_C[index])))
     return [chosen[int(i)] for i in rng.permutation(len(chosen))]
+
+
+def screen(
+    sets: Sequence[str],
+    candidates: Sequence[Candidate],
+    outlook: Outlook,
+    beliefs: dict[str, SetBelief],
+    free_C: NDArray[np.bool_],
+    size: int,
+) -> list[int]:
+    """Cases for the hypotheses of many sets at once: those by which most of what is true would be found."""
+    if not sets:
+        return []
+    evidence_H_C = np.concatenate(
+        [infogain.evidence_expected(outlook.q_by_set[name]) * concerned(candidates, name) for name in sets]
+    )
+    p_H = np.concatenate([beliefs[name].p_H[:-1] for name in sets])
+    had_H = np.concatenate([outlook.had_by_set[name] for name in sets])
+    return infogain.screening_batch(evidence_H_C, p_H, had_H, free_C, size)
+
+
+def concerned(candidates: Sequence[Candidate], set_id: str) -> NDArray[np.bool_]:
+    """concerned_C: which cases tell of a set.
+
+    An edit for others leaves this one's subject as it is in the parent, whose truth it shares: nothing new.
+    """
+    return np.array([not one.about or set_id in one.about for one in candidates], dtype=np.bool_)
 
 
 def drawn_targets(weight_N: Array, n: int, rng: np.random.Generator) -> tuple[NDArray[np.int64], Array]:

@@ -11,13 +11,15 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import xlogy
+from scipy.special import rel_entr, xlogy
 
 Array = NDArray[np.float64]
 Array32 = NDArray[np.float32]
 BLOCK = 200_000
 """(candidate, target) pairs worked on at once: few enough to stay in the processor's cache."""
 TINY = np.float32(1e-30)
+NOTICED = 2.0
+"""Evidence in nats by which one of many improbable hypotheses stands out, so that it gets labels of its own."""
 
 
 def entropy(p: Array) -> Array:
@@ -150,28 +152,41 @@ def joint_batch(
     return CandidateBatch(tuple(chosen), tuple(scores))
 
 
-def screening_batch(eig_S_C: Array, unsure_S: Array, allowed_C: NDArray[np.bool_], size: int) -> list[int]:
-    """At most ``size`` of C cases, those that tell most about S sets together, best first; none that tells nothing.
+def evidence_expected(q_H_C_K: Array) -> Array:
+    """evidence_H_C: the log-likelihood ratio that an answer is expected to give a hypothesis, if it is true.
 
-    What is unsure about a set shrinks with every case by the share that the case tells of it, so that the next one is
-    about what the others left open: adaptive group testing (Dorfman 1943), where the items are sets and the group is
-    everything that a case has more of than others have.
+    In nats, against the last one: KL(q_h ‖ q_last), by which Chernoff (1959, "Sequential design of experiments") ranks
+    experiments. The last has no row.
+    """
+    evidence_H_C: Array = rel_entr(q_H_C_K[:-1], q_H_C_K[-1]).sum(axis=2)
+    return evidence_H_C
+
+
+def screening_batch(
+    evidence_H_C: Array, p_H: Array, had_H: Array, allowed_C: NDArray[np.bool_], size: int
+) -> list[int]:
+    """At most ``size`` of C cases by which most of what is true would be noticed, best first; none that tells nothing.
+
+    A true hypothesis is taken to be missed with probability exp(-evidence / NOTICED). So one about which little was
+    asked gains most, however rare its subject. Where a case has something of many subjects, many hypotheses gain:
+    adaptive group testing (Dorfman 1943, "The detection of defective members of large populations").
 
     Args:
-        eig_S_C: what each case tells of each set alone, in nats.
-        unsure_S: entropy of each set's posterior, in nats.
+        evidence_H_C: of each case for each of H hypotheses, of many sets, as :func:`evidence_expected`.
+        p_H: the probability of each.
+        had_H: evidence that was to be expected of what was asked so far.
         allowed_C: which cases may be chosen.
         size: how many.
     """
-    share_S_C = eig_S_C / np.maximum(unsure_S, 1e-12)[:, None]
-    left_S, allowed_C = unsure_S.copy(), allowed_C.copy()
+    missed_H, allowed_C = p_H * np.exp(-had_H / NOTICED), allowed_C.copy()
+    noticed_H_C = -np.expm1(-evidence_H_C / NOTICED)
     chosen: list[int] = []
-    while len(left_S) and len(chosen) < size:
-        told_C = (left_S @ share_S_C) * allowed_C
-        best = int(told_C.argmax())
-        if told_C[best] <= 0:
+    while len(missed_H) and len(chosen) < size:
+        gain_C = (missed_H @ noticed_H_C) * allowed_C
+        best = int(gain_C.argmax())
+        if gain_C[best] <= 0:
             break
         chosen.append(best)
         allowed_C[best] = False
-        left_S *= 1.0 - share_S_C[:, best]
+        missed_H = missed_H * (1.0 - noticed_H_C[:, best])
     return chosen

@@ -48,9 +48,9 @@ from askew.agent.sets import (
 )
 from askew.agent.supervisors.base import answers_new_cases
 from askew.agent.telling import tell_round
-from askew.agent.write import edits_for, key, proposed_cases, written_cases
+from askew.agent.write import combined_edits, edits_for, key, proposed_cases, written_cases
 from askew.seeds import stream, stream_seed
-from askew.tasks.case import Split, Task
+from askew.tasks.case import Case, Split, Task
 
 NOTHING_WORTH_IT = "no candidate is worth its cost"
 """Why a run ends before its budget is spent."""
@@ -174,7 +174,7 @@ def proposals(lab: Lab, notebook: Notebook, controls: Controls) -> list[Proposal
     worth = [cluster for cluster in clusters if cluster.torn or len(cluster.cases) > 1]
     if not controls.clusters:
         worth = [SubjectCluster(c.subject, (c,), ()) for cluster in clusters for c in cluster.claims]
-    proposed = (from_cluster(cluster, notebook.grounder, cases) for cluster in worth)
+    proposed = (from_cluster(cluster, notebook.grounder, cases, bank=controls.bank) for cluster in worth)
     named = [one for one in proposed if one is not None and one.grounding.measured not in given_up]
     return [*named, *tried]
 
@@ -280,18 +280,37 @@ def look_ahead(lab: Lab, notebook: Notebook, controls: Controls, seen: set[str])
 
 
 def edits(notebook: Notebook, lab: Lab, seen: set[str]) -> list[Candidate]:
-    """Minimal edits, for every set, of cases that were answered already: one label buys a pair."""
+    """Edits of cases that were answered already: minimal ones for every set, and several of them combined."""
     parents = [case for case in notebook.answered() if case.split is not Split.WRITTEN][-EDITED_PARENTS:]
     by_subject: dict[tuple[str, bool], list[HypothesisSet]] = {}
     for one in notebook.sets:
         by_subject.setdefault((parts_of(one.grounding)[0], one.grounding.concept), []).append(one)
     made = [
-        (tuple(one.id for one in alike), written)
+        Candidate(written.case, "edited", parent=written.parent, about=tuple(one.id for one in alike))
         for alike in by_subject.values()
         for written in edits_for(lab.task, alike[0].grounding, parents, seen)
     ]
-    notebook.origins |= {w.case.id: notebook.asked[w.parent].case for _, w in made if w.parent is not None}
-    return [Candidate(w.case, "edited", parent=w.parent, about=about) for about, w in made]
+    # What is believed to matter would drown the rest.
+    doubted = [
+        alike[0].grounding
+        for alike in by_subject.values()
+        if all(notebook.beliefs[one.id].none >= DOUBTED for one in alike)
+    ]
+    rng = stream(lab.settings.seed, "combine", lab.journal.round)
+    for written, raised in combined_edits(lab.task, doubted, [*parents, *plain_cases(lab, notebook, rng)], rng, seen):
+        about = tuple(one.id for measure in raised for one in by_subject[measure, False])
+        made.append(Candidate(written.case, "edited", parent=written.parent, about=about, combined=True))
+    by_id = {case.id: case for case in (*parents, *lab.task.split(Split.POOL))}
+    notebook.origins |= {one.case.id: by_id[one.parent] for one in made if one.parent is not None}
+    return made
+
+
+def plain_cases(lab: Lab, notebook: Notebook, rng: np.random.Generator) -> list[Case]:
+    """Pool cases to edit that were not asked: of those whose truth is least in doubt, drawn anew every round."""
+    pool = [case for case in lab.task.split(Split.POOL) if case.id not in notebook.asked]
+    sure_N = notebook.unasked_truth(pool).max(axis=1)
+    surest = np.argsort(-sure_N, kind="stable")[: max(EDITED_PARENTS, len(pool) // 2)]
+    return [pool[int(i)] for i in rng.permutation(surest)[:EDITED_PARENTS]]
 
 
 def design(

@@ -13,9 +13,10 @@ from scipy.special import softmax
 from askew.agent import belief as beliefs
 from askew.agent.belief import SetBelief
 from askew.agent.conditional_logit import Array, flat_logit
-from askew.agent.design import Candidate, Outlook
+from askew.agent.design import Candidate, Outlook, concerned
 from askew.agent.ground import Grounder
 from askew.agent.hypotheses import Grounding, HypothesisSet, Kind
+from askew.agent.infogain import evidence_expected
 from askew.agent.joint import Evidence, weigh
 from askew.agent.representation import Representation
 from askew.agent.theory import Answers, Theory, fit_theory
@@ -343,7 +344,16 @@ class Notebook:
             r_M_T_K=truth_draws(seen_T, self._better(targets)),
             q_by_set={set_id: q_H_C_K for set_id, (q_H_C_K, _) in self.set_predictions(cases).items()},
             weight_T=weight_T,
+            had_by_set=self._evidence_had(),
         )
+
+    def _evidence_had(self) -> dict[str, Array]:
+        """had_H by set: the evidence to be expected of the answers so far, for each hypothesis if it is true."""
+        asked = [self.asked[case.id] for case in self.answered()]
+        return {
+            set_id: evidence_expected(q_H_L_K) @ concerned(asked, set_id)
+            for set_id, (q_H_L_K, _) in self.set_predictions(self.answered()).items()
+        }
 
 
 def _moved(truth_N_K: Array, better_N_K: Array) -> Array:

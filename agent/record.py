@@ -54,6 +54,7 @@ def experiment_data(lab: Lab, notebook: Notebook, candidate: Candidate, outlook:
         "case": case_data(candidate.case),
         "source": candidate.source,
         "parent": candidate.parent,
+        "raises": list(dict.fromkeys(s.grounding.measure for s in notebook.sets if s.id in candidate.about)),
         "eig": round(choice.eig, 6),
         "epig": round(choice.epig, 6),
         "flips": choice.flips,

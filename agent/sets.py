@@ -32,13 +32,17 @@ LEAST_HELD = 4
 """Answered cases with the subject in which a condition must hold, and in which it must not."""
 RAREST_WORD = 4
 """Answered cases in which a word must occur to be tried."""
-COMMON = 0.04
+COMMON = 0.025
 """Share of the pool's cases in which a word or one of a family must occur to be tried before anything is known."""
-COMMONEST = 24
+COMMONEST_WORDS, COMMONEST_FAMILIES = 96, 48
 """How many of these words, and of families of words, at most."""
 LARGEST_NUMBER_OF_SETS = 16
 EXPECTED_MISTAKES = 1.5
 """Systematic mistakes that a supervisor is expected to have before anything is known."""
+OF_WORDS = 0.5
+"""How many of them are expected to be about a word or a family of words that no attribute measures."""
+NAMED = 1.5
+"""How much likelier it is that a subject matters which chains name than one that nobody thought of (see LOG.md)."""
 MOST_EXPECTED = 0.5
 """Where little is tried: the largest prior probability that one measure matters."""
 SUPPORT = {Kind.LIKED: 4.0, Kind.BETTER: 0.5, Kind.MISLED: 1.0}
@@ -65,12 +69,17 @@ class Proposal:
     """What chains called it, where they did."""
 
 
-def from_cluster(cluster: SubjectCluster, grounder: Grounder, cases: Mapping[str, Case]) -> Proposal | None:
+def from_cluster(
+    cluster: SubjectCluster, grounder: Grounder, cases: Mapping[str, Case], *, bank: bool = True
+) -> Proposal | None:
     """The alternatives that a cluster's claims speak for, or ``None`` when they can't be measured.
 
     A claim votes for the direction in which its subject, in its case, speaks for the option it favours; for *better*
     when the chain says that option is true, for *liked* when it says only that the supervisor will choose it. Where its
     case has no more of the subject than others have, it votes for nothing.
+
+    Chains have not seen an answer, so nothing is to be paid for having looked; but where the whole ``bank`` is tried
+    what they name is one of many.
     """
     grounding = grounder.ground(cluster.subject)
     if grounder.many_classes:
@@ -92,8 +101,10 @@ def from_cluster(cluster: SubjectCluster, grounder: Grounder, cases: Mapping[str
     why = f"{n} claims about {cluster.subject!r} in {len(cluster.cases)} cases, torn in {torn}"
     # What is measured is what is tested and asked about, whatever a chain called it.
     subject = cluster.subject if grounding.concept else grounding.measure
-    # Chains have not seen an answer, so nothing is to be paid for having looked.
-    matters = EXPECTED_MISTAKES / LARGEST_NUMBER_OF_SETS * grounding.trust
+    if bank:
+        matters = NAMED * _one_of(len(grounder.attributes()), EXPECTED_MISTAKES - OF_WORDS) * grounding.trust
+    else:
+        matters = _one_of(LARGEST_NUMBER_OF_SETS, EXPECTED_MISTAKES) * grounding.trust
     return Proposal(subject, grounding, votes, matters, cluster.torn or cluster.cases, why, said=cluster.subject)
 
 
@@ -101,10 +112,16 @@ def enumerated(grounder: Grounder) -> list[Proposal]:
     """Every attribute that differs between cases and the commonest words and families, thought of by nobody."""
     pool = grounder.task.split(Split.POOL)
     least = max(RAREST_WORD, int(COMMON * len(pool)))
-    common = grounder.words(pool, least, most=COMMONEST) + grounder.families(pool, least, most=COMMONEST)
-    known = grounder.for_each_option([*grounder.attributes(), *common])
+    attributes = grounder.for_each_option(grounder.attributes())
+    words = grounder.for_each_option(
+        [*grounder.words(pool, least, COMMONEST_WORDS), *grounder.families(pool, least, COMMONEST_FAMILIES)]
+    )
     why = "every attribute and the commonest words are tried"
-    return [Proposal(g.measure, g, {}, _one_of(len(known), EXPECTED_MISTAKES), (), why) for g in known]
+    return [
+        Proposal(grounding.measure, grounding, {}, _one_of(len(known), expected), (), why)
+        for known, expected in ((attributes, EXPECTED_MISTAKES - OF_WORDS), (words, OF_WORDS))
+        for grounding in known
+    ]
 
 
 def _one_of(tried: int, expected: float) -> float:

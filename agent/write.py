@@ -20,7 +20,7 @@ from askew.agent.journal import Data
 from askew.agent.lab import Lab, case_data, case_from
 from askew.agent.models.base import LanguageModel, SamplingRequest
 from askew.prompts.loader import load_prompt
-from askew.tasks.attributes import edited
+from askew.tasks.attributes import edited, edited_at, more_of
 from askew.tasks.case import Case, Split, Task
 
 EXAMPLES_PER_OPTION = 4
@@ -30,6 +30,8 @@ MAX_TOKENS = 36
 TEMPERATURE = 0.9
 CONTINUATIONS = 4
 """Cases sampled from one prompt."""
+COMBINED = 16
+"""Attributes that one combined edit raises."""
 SUREST = 0.15
 """Share of the pool from which examples are drawn: the cases the student is surest of."""
 
@@ -128,6 +130,41 @@ def edits_for(task: Task, grounding: Grounding, parents: Sequence[Case], seen: s
             if _usable(task, case, seen):
                 made.append(Written(case, parent=parent.id))
     return made
+
+
+def combined_edits(
+    task: Task, groundings: Sequence[Grounding], parents: Sequence[Case], rng: np.random.Generator, seen: set[str]
+) -> list[tuple[Written, list[str]]]:
+    """Edits of ``parents`` that raise several attributes at once, each with the measures that it raises.
+
+    One answer bears on all of them: of many subjects, few of which matter, that tells most (group testing: Dorfman
+    1943, "The detection of defective members of large populations"). Groups are drawn anew for every parent, so that
+    no two subjects always go together.
+    """
+    if task.manner_matters:
+        return []
+    measures = list(dict.fromkeys(parts_of(grounding)[0] for grounding in groundings if not grounding.concept))
+    made = []
+    for parent in parents:
+        order = [measures[int(i)] for i in rng.permutation(len(measures))]
+        waiting = [name for name in order if edited(name, parent, task.options_vary)]
+        for first in range(0, len(waiting), COMBINED):
+            place = int(rng.integers(task.n_options))
+            case, raised = _combined(task, parent, waiting[first : first + COMBINED], place)
+            if len(raised) > 1 and _usable(task, case, seen):
+                made.append((Written(case, parent=parent.id), raised))
+    return made
+
+
+def _combined(task: Task, parent: Case, measures: Sequence[str], place: int) -> tuple[Case, list[str]]:
+    """One edit after the other for option ``place``, and the measures of which there is more in the end."""
+    vary, case = task.options_vary, parent
+    for name in measures:
+        if (changed := edited_at(name, case, place, vary)) is not None:
+            case = Case(parent.id, *changed, Split.WRITTEN)
+    raised = [name for name in measures if more_of(name, case, parent, place, vary)]
+    called = hashlib.sha256(" + ".join(raised).encode()).hexdigest()[:10]
+    return Case(_edit_id(parent, called, place), case.text, case.options, Split.WRITTEN), raised
 
 
 def _edit_id(parent: Case, measure: str, index: int) -> str:

@@ -115,21 +115,37 @@ def edited(name: str, case: Case, options_vary: bool) -> list[tuple[str, tuple[s
 
     Where options vary each option is edited in turn, so that the pair differs in that option alone.
     """
+    places = len(case.options) if options_vary or name in OPTION_ATTRIBUTES else 1
+    made = (edited_at(name, case, place, options_vary) for place in range(places))
+    return [one for one in made if one is not None]
+
+
+def edited_at(name: str, case: Case, place: int, options_vary: bool) -> tuple[str, tuple[str, ...]] | None:
+    """(text, options) of the edit that raises an attribute for option ``place``, where there is one.
+
+    What is measured about the text as a whole has one place, whichever is given.
+    """
     attribute = find(name)
     if isinstance(attribute, OptionAttribute):
-        state = attribute.state
-        return [] if state is None else [(state(case, k), case.options) for k in range(len(case.options))]
+        return None if attribute.state is None else (attribute.state(case, place), case.options)
     if attribute is None or attribute.add is None:
-        return []
+        return None
+    changed = attribute.add(case.options[place] if options_vary else case.text)
+    if changed is None:
+        return None
     if not options_vary:
-        text = attribute.add(case.text)
-        return [] if text is None else [(text, case.options)]
-    changed = [attribute.add(option) for option in case.options]
-    return [
-        (case.text, (*case.options[:index], option, *case.options[index + 1 :]))
-        for index, option in enumerate(changed)
-        if option is not None
-    ]
+        return changed, case.options
+    return case.text, (*case.options[:place], changed, *case.options[place + 1 :])
+
+
+def more_of(name: str, case: Case, than: Case, place: int, options_vary: bool) -> bool:
+    """Whether ``case`` has more of an attribute, for option ``place``, than another."""
+    attribute = find(name)
+    if attribute is None:
+        return False
+    now, before = measure(attribute, case, options_vary), measure(attribute, than, options_vary)
+    index = place if len(now) > 1 else 0
+    return now[index] > before[index]
 
 
 # -- edits ------------------------------------------------------------------------------------------
@@ -170,6 +186,12 @@ def shout(text: str) -> str | None:
         return None
     longest = max(words, key=len)
     return text.replace(longest, longest.upper(), 1)
+
+
+def capitalise(text: str) -> str | None:
+    """The text with a capital letter at its start."""
+    first = WORD.search(text)
+    return None if first is None else text[: first.start()] + text[first.start()].upper() + text[first.start() + 1 :]
 
 
 def repeat_last_sentence(text: str) -> str | None:
@@ -237,9 +259,9 @@ _FORMS: tuple[tuple[str, str, Callable[[str], float], Edit | None], ...] = (
     ("quotation marks", "quotes, has words in quotation marks", count("[\"“”«»]|''|``"),
      around_longest_word('"', '"')),
     ("ellipsis", "trails off with dots, an ellipsis", count(r"\.\.+|…"), ending("...")),
-    ("contractions", "uses contractions such as don't, it's", count(r"\w['’](?:s|t|re|ve|ll|d|m)\b"), None),
+    ("contractions", "uses contractions such as don't, it's", count(r"\w['’](?:s|t|re|ve|ll|d|m)\b"), closing(" (it's)")),
     ("numbers", "contains numbers, figures, digits", count(r"\d+(?:[.,]\d+)*"), closing(" (1)")),
-    ("large numbers", "names a large number", _largest_number, None),
+    ("large numbers", "names a large number", _largest_number, closing(" (1000000)")),
     ("decimals", "gives exact figures with decimals", count(r"\d\.\d"), closing(" (1.0)")),
     ("percent and money", "has percentages or prices", count("[%$£€]"), closing(" (0%)")),
     ("capitals", "has words in CAPITAL letters, shouts", count(r"\b[A-Z]{2,}\b"), shout),
@@ -254,13 +276,13 @@ _FORMS: tuple[tuple[str, str, Callable[[str], float], Edit | None], ...] = (
     ("emoji", "has emoji or smileys", count(r"[\U0001F300-\U0001FAFF☀-➿]|(?<!\w)[:;=]-?(?:[)(DPp](?!\w)|/(?!/))|<3"),
      closing(" \U0001f50e")),
     ("markup", "has HTML tags or entities", count(r"<[a-z/][^>]*>|&\w+;"), closing("<br>")),
-    ("letters drawn out", "draws letters out: soooo", count(r"([a-zA-Z])\1\1"), None),
+    ("letters drawn out", "draws letters out: soooo", count(r"([a-zA-Z])\1\1"), closing(" (sooo)")),
     ("repetition", "repeats words or sentences", _repeated, repeat_last_sentence),
     ("variety of words", "uses many different words, is varied", _distinct, None),
     ("foreign letters", "has accented or foreign letters", count(r"[^\x00-\x7f–—‘’“”…]"),
      closing(" (à la carte)")),
-    ("full stop at the end", "ends with a full stop", count(r"\.\s*$"), None),
-    ("capital at the start", "starts with a capital letter", count(r"^\W*[A-Z]"), None),
+    ("full stop at the end", "ends with a full stop", count(r"\.\s*$"), closing(".")),
+    ("capital at the start", "starts with a capital letter", count(r"^\W*[A-Z]"), capitalise),
 )  # fmt: skip
 
 

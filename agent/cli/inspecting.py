@@ -272,6 +272,8 @@ def _show_set(run: RunLog, s: SetView) -> None:
 def _show_experiment(e: Data, moved: Data | None) -> None:
     typer.echo(f"{e['id']}, case {printable(e['case']['id'])}: {_short(e['case']['text'], 600)}")
     typer.echo(f"  from: {e['source']}" + (f", an edit of {printable(e['parent'])}" if e.get("parent") else ""))
+    if e.get("raises"):
+        typer.echo(f"  has more than that of: {_short(', '.join(e['raises']), 300)}")
     if "eig" in e:
         typer.echo(f"  why: eig {e['eig']:.4f}, epig {e['epig']:.6f} nats, expected reliability {e['reliability']:.2f}")
     options = e["case"]["options"]

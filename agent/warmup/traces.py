@@ -133,7 +133,7 @@ def _as_learned(name: str) -> TextAttribute:
     attribute, learned = ATTRIBUTES[name], as_learned()
     measure, edits = learned["measures"].get(name), learned["edits"].get(name, {})
     value = attribute.value if measure is None else count(measure)
-    edit = attribute.add
+    edit = None if name in learned["unedited"] else attribute.add
     for how, words in edits.items():
         edit = raising(value, EDITS[how](words))
     return replace(attribute, value=value, add=edit)

@@ -174,23 +174,42 @@ def test_power_sampling_draws_in_proportion_to_the_score() -> None:
     assert np.allclose(np.bincount(first, minlength=4) / 4000, score_C / 10, atol=0.03)
 
 
-def test_screening_turns_to_what_is_left_open() -> None:
-    unsure_S, free_C = np.array([0.7, 0.7, 0.1]), np.ones(4, dtype=bool)
-    eig_S_C = np.array([[0.6, 0.6, 0.0, 0.1], [0.0, 0.0, 0.4, 0.1], [0.0, 0.0, 0.0, 0.09]])
-    assert infogain.screening_batch(eig_S_C, unsure_S, free_C, 3) == [0, 2, 3], "a copy of the first tells little more"
-    assert infogain.screening_batch(eig_S_C, unsure_S, np.array([False, True, False, True]), 9) == [1, 3]
-    assert infogain.screening_batch(np.zeros((0, 4)), np.zeros(0), free_C, 2) == []
-    assert infogain.screening_batch(np.zeros((3, 4)), unsure_S, free_C, 2) == [], "these are better spent on the truth"
+@given(st.integers(0, 10_000))
+@settings(max_examples=25, deadline=None)
+def test_evidence_is_the_mean_log_likelihood_ratio_of_answers(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    q_H_C_K = rng.dirichlet(np.ones(3), size=(4, 5))
+    evidence_H_C = infogain.evidence_expected(q_H_C_K)
+    assert evidence_H_C.shape == (3, 5) and (evidence_H_C >= 0).all()
+    for h, c in itertools.product(range(3), range(5)):
+        ratio_K = np.log(q_H_C_K[h, c] / q_H_C_K[3, c])
+        assert np.isclose(evidence_H_C[h, c], q_H_C_K[h, c] @ ratio_K)
+    assert np.allclose(infogain.evidence_expected(np.repeat(q_H_C_K[3:], 4, axis=0)), 0)
+
+
+def test_screening_turns_to_what_was_asked_about_least() -> None:
+    p_H, none_H, free_C = np.full(3, 0.02), np.zeros(3), np.ones(4, dtype=bool)
+    evidence_H_C = np.array([[3.0, 3.0, 0.0, 0.1], [0.0, 0.0, 2.0, 0.1], [0.0, 0.0, 0.0, 1.5]])
+    screened = infogain.screening_batch(evidence_H_C, p_H, none_H, free_C, 3)
+    assert screened == [0, 2, 3], "a copy of the first tells little more"
+    had_H = np.array([20.0, 0.0, 0.0])
+    assert infogain.screening_batch(evidence_H_C, p_H, had_H, free_C, 3) == [2, 3, 0], "the first was asked about"
+    rare_H = np.array([1e-5, 0.02, 0.02])
+    assert infogain.screening_batch(evidence_H_C, rare_H, none_H, free_C, 2) == [2, 3], "or is out of the question"
+    assert infogain.screening_batch(evidence_H_C, p_H, none_H, np.array([False, True, False, True]), 9) == [1, 3]
+    assert infogain.screening_batch(np.zeros((0, 4)), np.zeros(0), np.zeros(0), free_C, 2) == []
+    told = infogain.screening_batch(np.zeros((3, 4)), p_H, none_H, free_C, 2)
+    assert told == [], "these are better spent on the truth"
     assert free_C.all(), "what it is given stays as it is"
 
 
 @given(st.integers(0, 10_000))
 @settings(max_examples=25, deadline=None)
-def test_screening_ignores_the_order_of_sets_and_finds_the_best_single_case(seed: int) -> None:
+def test_screening_ignores_the_order_of_hypotheses_and_tells_none_twice(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    unsure_S = rng.uniform(0.01, 0.7, 6)
-    eig_S_C = unsure_S[:, None] * rng.uniform(0, 1, (6, 12))
-    chosen = infogain.screening_batch(eig_S_C, unsure_S, np.ones(12, dtype=bool), 5)
-    assert len(set(chosen)) == 5 and chosen[0] == int(eig_S_C.sum(axis=0).argmax())
+    p_H, had_H, evidence_H_C = rng.uniform(0, 1, 6), rng.uniform(0, 3, 6), rng.exponential(size=(6, 12))
+    chosen = infogain.screening_batch(evidence_H_C, p_H, had_H, np.ones(12, dtype=bool), 5)
+    assert len(set(chosen)) == 5
     order = rng.permutation(6)
-    assert infogain.screening_batch(eig_S_C[order], unsure_S[order], np.ones(12, dtype=bool), 5) == chosen
+    again = infogain.screening_batch(evidence_H_C[order], p_H[order], had_H[order], np.ones(12, dtype=bool), 5)
+    assert again == chosen

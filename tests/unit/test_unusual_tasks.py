@@ -18,7 +18,7 @@ from askew.agent.clarify import clarify
 from askew.agent.cluster import claims_of, cluster_subjects, said_whatever_the_case
 from askew.agent.conditions import conditional
 from askew.agent.config import Serving, Settings
-from askew.agent.design import Candidate, Outlook, Priority, choose, drawn_targets, gate, prioritise
+from askew.agent.design import SET_SHARE, Candidate, Outlook, Priority, choose, drawn_targets, gate, prioritise
 from askew.agent.ground import Grounder
 from askew.agent.hypotheses import Grounding, Kind
 from askew.agent.hypothesise import Chain, Step, option_names, read_chain
@@ -155,13 +155,13 @@ def test_most_labels_of_a_small_round_decide_between_hypotheses(size: int) -> No
         truth_C_K=np.full((60, 2), 0.5), weak_C_K=np.full((60, 2), 0.5), reliability_C=np.full(60, 0.9),
         q_M_C_K=rng.dirichlet([1.0, 1.0], size=(8, 60)), r_M_T_K=rng.dirichlet([1.0, 1.0], size=(8, 30)),
         q_by_set=dict.fromkeys(names, q_H_C_K), r_M_C_K=rng.dirichlet([1.0, 1.0], size=(8, 60)),
-        weight_T=np.ones(30),
+        weight_T=np.ones(30), had_by_set=dict.fromkeys(names, np.zeros(1)),
     )  # fmt: skip
-    beliefs = {name: SimpleNamespace(p_H=np.array([0.5, 0.5])) for name in names}
+    beliefs = {name: SimpleNamespace(p_H=np.array([0.5, 0.5]), none=0.5) for name in names}
     priorities = [Priority(name, 1.0, 0.1, True, "") for name in names]
     chosen = choose(candidates, outlook, priorities, beliefs, size, 0.5, rng)  # type: ignore[arg-type]
     assert len(chosen) == size == len({choice.candidate for choice in chosen})
-    assert sum(choice.set_id is not None for choice in chosen) == int(0.6 * size)
+    assert sum(choice.set_id is not None for choice in chosen) == int(SET_SHARE * size)
 
 
 def test_edits_are_no_part_of_an_e_value(scripted: ScriptedModel, tmp_path: Path) -> None:

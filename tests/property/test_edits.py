@@ -1,0 +1,67 @@
+"""Edits that raise several attributes at once: what they say they raise they raise, and groups differ."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from askew.agent.hypotheses import Grounding
+from askew.agent.write import COMBINED, combined_edits, parent_of
+from askew.tasks.attributes import ATTRIBUTES, more_of
+from askew.tasks.case import Case, Split, Task
+
+TEXTS = (
+    "A quiet film which the two brothers carry from its first minute.",
+    "too long, and never funny",
+    "Is this what we waited for? It was worth 3 hours!",
+)
+NAMES = sorted(name for name, attribute in ATTRIBUTES.items() if attribute.add is not None)
+GROUNDINGS = [Grounding(name, False, 1, 1.0) for name in NAMES]
+
+
+def task_of(options_vary: bool) -> Task:
+    """Three cases to edit: texts to judge, or questions with two answers."""
+    cases = tuple(
+        Case(f"c{i}", "Which is it?" if options_vary else text, (text, "Neither.") if options_vary else ("no", "yes"))
+        for i, text in enumerate(TEXTS)
+    )
+    pool = tuple(replace(case, split=Split.POOL) for case in cases)
+    return Task("mine", "Which is right?", "text", pool, options_vary=options_vary)
+
+
+@given(
+    st.integers(0, 10_000), st.booleans(), st.lists(st.sampled_from(GROUNDINGS), min_size=1, max_size=40, unique=True)
+)
+def test_a_combined_edit_has_more_of_all_that_it_is_about(
+    seed: int, options_vary: bool, groundings: list[Grounding]
+) -> None:
+    task, rng, seen = task_of(options_vary), np.random.default_rng(seed), set[str]()
+    made = combined_edits(task, groundings, task.cases, rng, seen)
+    parents = {case.id: case for case in task.cases}
+    for written, raised in made:
+        parent = parents[parent_of(written.case.id)]
+        assert written.parent == parent.id and 2 <= len(raised) <= COMBINED
+        places = range(2) if options_vary else range(1)
+        assert any(all(more_of(name, written.case, parent, place, options_vary) for name in raised) for place in places)
+        assert not options_vary or sum(a != b for a, b in zip(written.case.options, parent.options, strict=True)) == 1
+    of_parent = [(parent_of(written.case.id), name) for written, raised in made for name in raised]
+    assert len(of_parent) == len(set(of_parent)), "a subject is in one edit of each case"
+    assert combined_edits(task, groundings, task.cases, np.random.default_rng(seed), seen) == [], "none is made twice"
+
+
+def test_subjects_go_with_others_in_the_next_case() -> None:
+    task = task_of(options_vary=False)
+    together = [
+        {frozenset((a, b)) for written, raised in combined_edits(task, GROUNDINGS, [case], rng, set()) for a in raised
+         for b in raised if a < b}
+        for case, rng in zip(task.cases, [np.random.default_rng(0)] * 3, strict=True)
+    ]  # fmt: skip
+    assert all(together) and len(together[0] & together[1]) < 0.3 * len(together[0])
+
+
+def test_where_the_manner_is_judged_nothing_is_edited() -> None:
+    task = replace(task_of(options_vary=True), manner_matters=True)
+    assert combined_edits(task, GROUNDINGS, task.cases, np.random.default_rng(0), set()) == []
