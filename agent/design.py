@@ -20,8 +20,10 @@ from askew.agent.conditional_logit import Array
 from askew.agent.hypotheses import HypothesisSet
 from askew.tasks.case import Case
 
-SET_SHARE = 0.8
-"""Share of a round's labels that goes to telling hypotheses apart; the rest goes to the truth."""
+FIRST_LABELS = 100
+SET_SHARE, LATER_SHARE = 0.8, 0.4
+"""Share of a round's labels that goes to telling hypotheses apart, among a run's first labels and later; the rest goes
+to the truth."""
 SCREENING = 0.5
 """Share of these that screens all sets together; the rest is for the leading ones."""
 SETS_A_ROUND = 6
@@ -121,8 +123,9 @@ def choose(
     size: int,
     a_min: float,
     rng: np.random.Generator,
+    share_of_sets: float = SET_SHARE,
 ) -> list[Choice]:
-    """The round's batch: for each leading set, for all sets together, and jointly for the truth."""
+    """The round's batch: for each leading set, for all others together, and jointly for the truth."""
     m = len(outlook.q_M_C_K)
     p_M = np.full(m, 1.0 / m)
     epig_C = infogain.epig(p_M, outlook.q_M_C_K, outlook.r_M_T_K, outlook.weight_T)
@@ -141,8 +144,8 @@ def choose(
         eig = float(eig_by_set[about][index])
         chosen.append(Choice(index, about, eig, float(epig_C[index]), flips_by_set[about]))
 
-    screened = int(SCREENING * int(SET_SHARE * size))
-    labels = int(SET_SHARE * size) - screened
+    screened = int(SCREENING * int(share_of_sets * size))
+    labels = int(share_of_sets * size) - screened
     leading = [p for p in priorities if p.resolvable][: min(SETS_A_ROUND, labels)]
     for place, priority in enumerate(leading):
         share = len(range(place, labels, len(leading)))

@@ -17,6 +17,9 @@ from askew.agent.conditions import parts_of
 from askew.agent.config import Settings
 from askew.agent.controls import FULL, Controls
 from askew.agent.design import (
+    FIRST_LABELS,
+    LATER_SHARE,
+    SET_SHARE,
     Candidate,
     Choice,
     Outlook,
@@ -282,9 +285,12 @@ def look_ahead(lab: Lab, notebook: Notebook, controls: Controls, seen: set[str])
 def edits(notebook: Notebook, lab: Lab, seen: set[str]) -> list[Candidate]:
     """Edits of cases that were answered already: minimal ones for every set, and several of them combined."""
     parents = [case for case in notebook.answered() if case.split is not Split.WRITTEN][-EDITED_PARENTS:]
-    by_subject: dict[tuple[str, bool], list[HypothesisSet]] = {}
+    by_subject: dict[str, list[HypothesisSet]] = {}
     for one in notebook.sets:
-        by_subject.setdefault((parts_of(one.grounding)[0], one.grounding.concept), []).append(one)
+        if not one.grounding.concept:
+            by_subject.setdefault(parts_of(one.grounding)[0], []).append(one)
+    goes_S = notebook.goes_with_truth([alike[0].grounding for alike in by_subject.values()])
+    by_subject = {name: alike for (name, alike), goes in zip(by_subject.items(), goes_S, strict=True) if not goes}
     made = [
         Candidate(written.case, "edited", parent=written.parent, about=tuple(one.id for one in alike))
         for alike in by_subject.values()
@@ -298,7 +304,7 @@ def edits(notebook: Notebook, lab: Lab, seen: set[str]) -> list[Candidate]:
     ]
     rng = stream(lab.settings.seed, "combine", lab.journal.round)
     for written, raised in combined_edits(lab.task, doubted, [*parents, *plain_cases(lab, notebook, rng)], rng, seen):
-        about = tuple(one.id for measure in raised for one in by_subject[measure, False])
+        about = tuple(one.id for measure in raised for one in by_subject[measure])
         made.append(Candidate(written.case, "edited", parent=written.parent, about=about, combined=True))
     by_id = {case.id: case for case in (*parents, *lab.task.split(Split.POOL))}
     notebook.origins |= {one.case.id: by_id[one.parent] for one in made if one.parent is not None}
@@ -339,7 +345,8 @@ def design(
         if controls.asks != "designed":
             source = "pool" if controls.asks == "random" else "naive"
             return undesigned(candidates, source, size, rng)
-        choices = choose(candidates, outlook, priorities, notebook.beliefs, size, settings.a_min, rng)
+        share = SET_SHARE if lab.labels_used < FIRST_LABELS else LATER_SHARE
+        choices = choose(candidates, outlook, priorities, notebook.beliefs, size, settings.a_min, rng, share)
     best = max((choice.epig for choice in choices), default=0.0)
     return choices if best >= settings.tau else []
 

@@ -28,6 +28,10 @@ EFFECT_VARIANCE = 1.0
 """Prior variance of the effect of a subject that certainly matters; scaled by how probable that is."""
 LEAST_VARIANCE = 1e-4
 DRAWS = 64
+GOES_WITH_TRUTH = 0.15
+"""How much surer than usual, on average, the student is of the option for which something speaks that is telling."""
+FEW = 2.0
+"""So many cases with a subject that are as usual are added to those there are: a few prove little."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +135,11 @@ class Notebook:
         self.truth_model = hear(
             unasked,
             trust,
-            # A case and its edits lean one way for one reason: together they count as one answer.
             Heard(
                 columns_L_K_D,
                 weak_L,
                 effects_L_K_S @ self._amounts("liking"),
-                self._kept(cases) / np.bincount(group_L)[group_L],
+                self._kept(cases) * self._counting(cases, group_L),
             ),
             Pool(*self._seen(pool)),
             variance_D,
@@ -150,6 +153,16 @@ class Notebook:
         roots = [self.origin(case).id for case in cases]
         number = {root: index for index, root in enumerate(dict.fromkeys(roots))}
         return np.array([number[root] for root in roots], dtype=np.int64)
+
+    def _counting(self, cases: Sequence[Case], group_L: NDArray[np.int64]) -> Array:
+        """counting_L: how much each answer tells of the truth.
+
+        A case and its minimal edits lean one way for one reason: together they count as one answer. What is said to a
+        text with a dozen things added is about these.
+        """
+        plain_L = np.array([not self.asked[case.id].combined for case in cases], dtype=np.float64)
+        counting_L: Array = plain_L / np.maximum(1.0, np.bincount(group_L, plain_L)[group_L])
+        return counting_L
 
     def _fit_unasked(self) -> Unasked:
         """The student before any answer; refitted only when cases were written since."""
@@ -234,6 +247,15 @@ class Notebook:
         """p_N_Y_K: the supervisor's answer for each possible truth."""
         assert self.theory is not None
         return beliefs.misled(self.theory.weak_given_truth(effects_N_K_S, self._seen(cases)[0]), kept_N)
+
+    def goes_with_truth(self, groundings: Sequence[Grounding]) -> NDArray[np.bool_]:
+        """goes_S: whether a subject tells the student what is right; to add it to a case would change the truth."""
+        pool = self.representation.task.split(Split.POOL)
+        believed_N_K = self.unasked_truth(pool)
+        effects_N_K_S = self.grounder.effects(groundings, pool)
+        surer_S = np.einsum("nks,nk->s", effects_N_K_S, believed_N_K - believed_N_K.mean(axis=0))
+        goes_S: NDArray[np.bool_] = np.abs(surer_S) > GOES_WITH_TRUTH * (np.abs(effects_N_K_S).sum(axis=(0, 1)) + FEW)
+        return goes_S
 
     def expected_answers(self, cases: Sequence[Case]) -> Array:
         """p_N_K of the supervisor's answer by competence and hypothesis sets alone: the rest is surprising."""
