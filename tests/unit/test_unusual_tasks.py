@@ -429,3 +429,35 @@ def test_edits_of_one_case_are_not_many_answers(cases_file: Callable[..., Path],
     notebook.learn()
     assert notebook.truth_model.trust == pytest.approx(trust)
     assert np.allclose(notebook.truth_model.leaning.theta_D, leaning, atol=1e-4)
+
+
+def test_what_is_said_to_a_combined_edit_is_not_heard_about_the_truth(
+    cases_file: Callable[..., Path], tmp_path: Path
+) -> None:
+    loaded = load_task(str(cases_file()), 0)
+    notebook = Notebook(Representation(loaded.task, ScriptedModel(), tmp_path), Grounder(loaded.task, embed))
+    pool = loaded.task.split(Split.POOL)
+    for case in pool[:8]:
+        notebook.record(Candidate(case, "pool"), loaded.gold[case.id], {})
+    notebook.learn()
+    assert notebook.truth_model is not None
+    leaning = notebook.truth_model.leaning.theta_D
+    for number, parent in enumerate(pool[6:12]):
+        edit = Case(f"{parent.id}~so~{number}", parent.text + " So. (film) Really.", parent.options, Split.WRITTEN)
+        notebook.origins[edit.id] = parent
+        wrong = 1 - loaded.gold[parent.id]
+        notebook.record(Candidate(edit, "edited", parent=parent.id, about=("S1", "S2"), combined=True), wrong, {})
+    notebook.learn()
+    assert np.allclose(notebook.truth_model.leaning.theta_D, leaning, atol=1e-4)
+
+
+def test_what_tells_the_truth_is_not_put_into_texts(
+    cases_file: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = load_task(str(cases_file()), 0)
+    notebook = Notebook(Representation(loaded.task, ScriptedModel(), tmp_path), Grounder(loaded.task, embed))
+    monkeypatch.setattr(notebook, "unasked_truth", lambda cases: np.eye(2)[[loaded.gold[c.id] for c in cases]])
+    names = ("good words", "exclamation marks")
+    groundings = [one for one in notebook.grounder.attributes() if one.measure in names]
+    goes = dict(zip([one.measure for one in groundings], notebook.goes_with_truth(groundings), strict=True))
+    assert goes == {"good words": True, "exclamation marks": False}
