@@ -65,6 +65,9 @@ class OptionAttribute:
     """The case's text with a little more of the attribute for one option, the truth unchanged."""
 
 
+JUDGING = ("good words", "bad words", "swearing")
+"""Manners in which a text says what it thinks: to add a word of theirs would change what is said."""
+
 ATTRIBUTES: Registry[TextAttribute] = Registry("attribute")
 OPTION_ATTRIBUTES: Registry[OptionAttribute] = Registry("option attribute")
 
@@ -90,10 +93,15 @@ def bank(options_vary: bool) -> dict[str, Attribute]:
 
 
 def keyword(*words: str) -> TextAttribute:
-    """The attribute of containing a word or phrase (whole words, any case), or any of several."""
+    """The attribute of containing a word or phrase (whole words, any case), or any of several.
+
+    It has an edit unless one of them says what a text thinks of its subject.
+    """
     quoted = ", ".join(map(repr, words))
     name = f"the word {quoted}" if len(words) == 1 else f"any of the words {quoted}"
-    return TextAttribute(name, f"contains {name}", count_phrases([*map(re.escape, words)]), closing(f" ({words[0]})"))
+    judging = any(ATTRIBUTES[manner].value(word) for word in words for manner in JUDGING)
+    add = None if judging else closing(f" ({words[0]})")
+    return TextAttribute(name, f"contains {name}", count_phrases([*map(re.escape, words)]), add)
 
 
 _QUOTED = r"""(?:'[^']+'|"[^"]+")"""
@@ -259,7 +267,8 @@ _FORMS: tuple[tuple[str, str, Callable[[str], float], Edit | None], ...] = (
     ("quotation marks", "quotes, has words in quotation marks", count("[\"“”«»]|''|``"),
      around_longest_word('"', '"')),
     ("ellipsis", "trails off with dots, an ellipsis", count(r"\.\.+|…"), ending("...")),
-    ("contractions", "uses contractions such as don't, it's", count(r"\w['’](?:s|t|re|ve|ll|d|m)\b"), closing(" (it's)")),
+    ("contractions", "uses contractions such as don't, it's", count(r"\w['’](?:s|t|re|ve|ll|d|m)\b"),
+     closing(" (it's)")),
     ("numbers", "contains numbers, figures, digits", count(r"\d+(?:[.,]\d+)*"), closing(" (1)")),
     ("large numbers", "names a large number", _largest_number, closing(" (1000000)")),
     ("decimals", "gives exact figures with decimals", count(r"\d\.\d"), closing(" (1.0)")),

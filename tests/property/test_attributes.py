@@ -141,3 +141,9 @@ def test_no_words_are_read_from_a_broken_name(rest: str) -> None:
 def test_an_unknown_attribute_is_refused() -> None:
     with pytest.raises(InputError, match="Did you mean 'length'"):
         ATTRIBUTES["lenght"]
+
+
+def test_a_word_that_judges_is_put_into_no_text() -> None:
+    assert keyword("lovely").add is None and keyword("plot", "awful").add is None
+    add = keyword("plot", "story").add
+    assert add is not None and add("A quiet film. ") == "A quiet film. (plot)"
