@@ -25,7 +25,7 @@ SET_SHARE, LATER_SHARE = 0.8, 0.4
 """Share of a round's labels that goes to telling hypotheses apart, among a run's first labels and later; the rest goes
 to the truth."""
 SCREENING = 0.5
-"""Share of these that screens all sets together; the rest is for the leading ones."""
+"""Share of these that screens all other sets together; the rest is for the leading ones."""
 SETS_A_ROUND = 6
 
 

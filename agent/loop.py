@@ -283,7 +283,7 @@ def look_ahead(lab: Lab, notebook: Notebook, controls: Controls, seen: set[str])
 
 
 def edits(notebook: Notebook, lab: Lab, seen: set[str]) -> list[Candidate]:
-    """Edits of cases that were answered already: minimal ones for every set, and several of them combined."""
+    """Minimal edits, for every set, of cases that were answered already, and edits of several subjects at once."""
     parents = [case for case in notebook.answered() if case.split is not Split.WRITTEN][-EDITED_PARENTS:]
     by_subject: dict[str, list[HypothesisSet]] = {}
     for one in notebook.sets:

@@ -102,7 +102,8 @@ def from_cluster(
     # What is measured is what is tested and asked about, whatever a chain called it.
     subject = cluster.subject if grounding.concept else grounding.measure
     if bank:
-        matters = NAMED * _one_of(len(grounder.attributes()), EXPECTED_MISTAKES - OF_WORDS) * grounding.trust
+        beside = max(1, len(grounder.attributes()))
+        matters = _one_of(beside, NAMED * (EXPECTED_MISTAKES - OF_WORDS)) * grounding.trust
     else:
         matters = _one_of(LARGEST_NUMBER_OF_SETS, EXPECTED_MISTAKES) * grounding.trust
     return Proposal(subject, grounding, votes, matters, cluster.torn or cluster.cases, why, said=cluster.subject)
