@@ -53,6 +53,7 @@ from askew.agent.supervisors.base import answers_new_cases
 from askew.agent.telling import tell_round
 from askew.agent.write import combined_edits, edits_for, key, proposed_cases, written_cases
 from askew.seeds import stream, stream_seed
+from askew.tasks.attributes import is_of_words
 from askew.tasks.case import Case, Split, Task
 
 NOTHING_WORTH_IT = "no candidate is worth its cost"
@@ -289,8 +290,11 @@ def edits(notebook: Notebook, lab: Lab, seen: set[str]) -> list[Candidate]:
     for one in notebook.sets:
         if not one.grounding.concept:
             by_subject.setdefault(parts_of(one.grounding)[0], []).append(one)
-    goes_S = notebook.goes_with_truth([alike[0].grounding for alike in by_subject.values()])
-    by_subject = {name: alike for (name, alike), goes in zip(by_subject.items(), goes_S, strict=True) if not goes}
+    # Edits of the bank keep the truth by what they say; a word may be what it is told by.
+    words = [name for name in by_subject if is_of_words(name)]
+    goes_S = notebook.goes_with_truth([by_subject[name][0].grounding for name in words])
+    for name in [name for name, goes in zip(words, goes_S, strict=True) if goes]:
+        by_subject.pop(name)
     made = [
         Candidate(written.case, "edited", parent=written.parent, about=tuple(one.id for one in alike))
         for alike in by_subject.values()

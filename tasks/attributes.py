@@ -108,6 +108,11 @@ _QUOTED = r"""(?:'[^']+'|"[^"]+")"""
 _WORDS_NAME = re.compile(rf"(?:the word|any of the words) ({_QUOTED}(?:, {_QUOTED})*)")
 
 
+def is_of_words(name: str) -> bool:
+    """Whether an attribute of that name is one of words (:func:`keyword`) and none of the bank."""
+    return name not in ATTRIBUTES and _WORDS_NAME.fullmatch(name) is not None
+
+
 def find(name: str) -> TextAttribute | OptionAttribute | None:
     """The attribute of that name, in the bank or of words; ``None`` where there is none."""
     if name in ATTRIBUTES:
