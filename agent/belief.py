@@ -50,6 +50,11 @@ class SetBelief:
         """Probability of ``h0``."""
         return float(self.p_H[-1])
 
+    @property
+    def doubted(self) -> bool:
+        """Whether the subject is as likely as not, or less, to matter."""
+        return self.none >= 0.5
+
 
 def predictions(
     hypothesis_set: HypothesisSet,

@@ -123,7 +123,7 @@ def choose(
     size: int,
     a_min: float,
     rng: np.random.Generator,
-    share_of_sets: float = SET_SHARE,
+    labels_used: int = 0,
 ) -> list[Choice]:
     """The round's batch: for each leading set, for all others together, and jointly for the truth."""
     m = len(outlook.q_M_C_K)
@@ -132,8 +132,9 @@ def choose(
     edited_C = np.array([candidate.source == "edited" for candidate in candidates])
     single_C = np.array([not candidate.combined for candidate in candidates])
     free_C = gate(outlook.reliability_C, edited_C, a_min, size)
+    concerned_by_set = {name: concerned(candidates, name) for name in outlook.q_by_set}
     eig_by_set = {
-        name: infogain.eig(beliefs[name].p_H, q_H_C_K) * concerned(candidates, name)
+        name: infogain.eig(beliefs[name].p_H, q_H_C_K) * concerned_by_set[name]
         for name, q_H_C_K in outlook.q_by_set.items()
     }
     flips_by_set = {priority.set_id: round(priority.flips, 3) for priority in priorities}
@@ -144,8 +145,9 @@ def choose(
         eig = float(eig_by_set[about][index])
         chosen.append(Choice(index, about, eig, float(epig_C[index]), flips_by_set[about]))
 
-    screened = int(SCREENING * int(share_of_sets * size))
-    labels = int(share_of_sets * size) - screened
+    for_sets = int((SET_SHARE if labels_used < FIRST_LABELS else LATER_SHARE) * size)
+    screened = int(SCREENING * for_sets)
+    labels = for_sets - screened
     leading = [p for p in priorities if p.resolvable][: min(SETS_A_ROUND, labels)]
     for place, priority in enumerate(leading):
         share = len(range(place, labels, len(leading)))
@@ -154,8 +156,8 @@ def choose(
         for index in infogain.joint_batch(p_H, q_H_C_K, share, score_C, rng).indices:
             take(index, priority.set_id)
     # The leading ones have labels of their own.
-    screened_sets = sorted(eig_by_set.keys() - {priority.set_id for priority in leading})
-    for index in screen(screened_sets, candidates, outlook, beliefs, free_C, screened):
+    others = {s: concerned_by_set[s] for s in sorted(eig_by_set.keys() - {priority.set_id for priority in leading})}
+    for index in screen(others, outlook, beliefs, free_C, screened):
         take(index, max(eig_by_set, key=lambda s: eig_by_set[s][index]))
     score_C = epig_C * outlook.reliability_C * free_C * ~edited_C
     batch = infogain.joint_batch(p_M, outlook.q_M_C_K, size - len(chosen), score_C, rng)
@@ -166,21 +168,23 @@ def choose(
 
 
 def screen(
-    sets: Sequence[str],
-    candidates: Sequence[Candidate],
+    concerned_by_set: dict[str, NDArray[np.bool_]],
     outlook: Outlook,
     beliefs: dict[str, SetBelief],
     free_C: NDArray[np.bool_],
     size: int,
 ) -> list[int]:
-    """Cases for the hypotheses of many sets at once: those by which most of what is true would be found."""
-    if not sets:
+    """Cases for the hypotheses of many sets at once: those by which most of what is true would be noticed.
+
+    ``concerned_by_set`` has the sets, and concerned_C of each.
+    """
+    if not concerned_by_set:
         return []
     evidence_H_C = np.concatenate(
-        [infogain.evidence_expected(outlook.q_by_set[name]) * concerned(candidates, name) for name in sets]
+        [infogain.evidence_expected(outlook.q_by_set[s]) * concerned_C for s, concerned_C in concerned_by_set.items()]
     )
-    p_H = np.concatenate([beliefs[name].p_H[:-1] for name in sets])
-    had_H = np.concatenate([outlook.had_by_set[name] for name in sets])
+    p_H = np.concatenate([beliefs[s].p_H[:-1] for s in concerned_by_set])
+    had_H = np.concatenate([outlook.had_by_set[s] for s in concerned_by_set])
     return infogain.screening_batch(evidence_H_C, p_H, had_H, free_C, size)
 
 

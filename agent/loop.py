@@ -13,13 +13,9 @@ from askew.agent.ahead import EarlyEmbedding
 from askew.agent.clarify import clarify
 from askew.agent.cluster import SubjectCluster, claims_of, cluster_subjects, said_whatever_the_case
 from askew.agent.conditional_logit import Array
-from askew.agent.conditions import parts_of
 from askew.agent.config import Settings
 from askew.agent.controls import FULL, Controls
 from askew.agent.design import (
-    FIRST_LABELS,
-    LATER_SHARE,
-    SET_SHARE,
     Candidate,
     Choice,
     Outlook,
@@ -30,8 +26,8 @@ from askew.agent.design import (
     undesigned,
     without_noise,
 )
+from askew.agent.edits import edits
 from askew.agent.ground import Grounder, correlation
-from askew.agent.hypotheses import HypothesisSet
 from askew.agent.hypothesise import PROMPT, SHORT_PROMPT, Chain, informative_cases, sample_chains
 from askew.agent.journal import Data
 from askew.agent.lab import PREDICTED, Lab
@@ -51,19 +47,14 @@ from askew.agent.sets import (
 )
 from askew.agent.supervisors.base import answers_new_cases
 from askew.agent.telling import tell_round
-from askew.agent.write import combined_edits, edits_for, key, proposed_cases, written_cases
+from askew.agent.write import key, proposed_cases, written_cases
 from askew.seeds import stream, stream_seed
-from askew.tasks.attributes import is_of_words
-from askew.tasks.case import Case, Split, Task
+from askew.tasks.case import Split, Task
 
 NOTHING_WORTH_IT = "no candidate is worth its cost"
 """Why a run ends before its budget is spent."""
-DOUBTED = 0.5
-"""A set that matters with more than this probability may be split: it may matter under a condition only."""
 TARGETS = 300
 """Pool cases whose truth the experiments are to inform."""
-EDITED_PARENTS = 12
-"""Answered cases of which edits are made for each leading set."""
 
 
 def scientific(lab: Lab, controls: Controls = FULL) -> None:
@@ -270,7 +261,7 @@ def look_ahead(lab: Lab, notebook: Notebook, controls: Controls, seen: set[str])
     candidates = [Candidate(case, "pool") for case in pool]
     if answers_new_cases(lab.supervisor) and controls.generates:
         candidates += notebook.written.values()
-        candidates += edits(notebook, lab, set(seen))
+        candidates += edits(lab, notebook, set(seen))
         proposals = proposed_cases(
             lab, lab.settings.proposed, stream(lab.settings.seed, "propose", lab.journal.round), seen
         )
@@ -281,46 +272,6 @@ def look_ahead(lab: Lab, notebook: Notebook, controls: Controls, seen: set[str])
     with lab.stage("outlook"):
         outlook = notebook.outlook(candidates, [pool[int(i)] for i in index_T], weight_T, rng)
     return candidates, outlook
-
-
-def edits(notebook: Notebook, lab: Lab, seen: set[str]) -> list[Candidate]:
-    """Minimal edits, for every set, of cases that were answered already, and edits of several subjects at once."""
-    parents = [case for case in notebook.answered() if case.split is not Split.WRITTEN][-EDITED_PARENTS:]
-    by_subject: dict[str, list[HypothesisSet]] = {}
-    for one in notebook.sets:
-        if not one.grounding.concept:
-            by_subject.setdefault(parts_of(one.grounding)[0], []).append(one)
-    # Edits of the bank keep the truth by what they say; a word may be what it is told by.
-    words = [name for name in by_subject if is_of_words(name)]
-    goes_S = notebook.goes_with_truth([by_subject[name][0].grounding for name in words])
-    for name in [name for name, goes in zip(words, goes_S, strict=True) if goes]:
-        by_subject.pop(name)
-    made = [
-        Candidate(written.case, "edited", parent=written.parent, about=tuple(one.id for one in alike))
-        for alike in by_subject.values()
-        for written in edits_for(lab.task, alike[0].grounding, parents, seen)
-    ]
-    # What is believed to matter would drown the rest.
-    doubted = [
-        alike[0].grounding
-        for alike in by_subject.values()
-        if all(notebook.beliefs[one.id].none >= DOUBTED for one in alike)
-    ]
-    rng = stream(lab.settings.seed, "combine", lab.journal.round)
-    for written, raised in combined_edits(lab.task, doubted, [*parents, *plain_cases(lab, notebook, rng)], rng, seen):
-        about = tuple(one.id for measure in raised for one in by_subject[measure])
-        made.append(Candidate(written.case, "edited", parent=written.parent, about=about, combined=True))
-    by_id = {case.id: case for case in (*parents, *lab.task.split(Split.POOL))}
-    notebook.origins |= {one.case.id: by_id[one.parent] for one in made if one.parent is not None}
-    return made
-
-
-def plain_cases(lab: Lab, notebook: Notebook, rng: np.random.Generator) -> list[Case]:
-    """Pool cases to edit that were not asked: of those whose truth is least in doubt, drawn anew every round."""
-    pool = [case for case in lab.task.split(Split.POOL) if case.id not in notebook.asked]
-    sure_N = notebook.unasked_truth(pool).max(axis=1)
-    surest = np.argsort(-sure_N, kind="stable")[: max(EDITED_PARENTS, len(pool) // 2)]
-    return [pool[int(i)] for i in rng.permutation(surest)[:EDITED_PARENTS]]
 
 
 def design(
@@ -349,8 +300,7 @@ def design(
         if controls.asks != "designed":
             source = "pool" if controls.asks == "random" else "naive"
             return undesigned(candidates, source, size, rng)
-        share = SET_SHARE if lab.labels_used < FIRST_LABELS else LATER_SHARE
-        choices = choose(candidates, outlook, priorities, notebook.beliefs, size, settings.a_min, rng, share)
+        choices = choose(candidates, outlook, priorities, notebook.beliefs, size, settings.a_min, rng, lab.labels_used)
     best = max((choice.epig for choice in choices), default=0.0)
     return choices if best >= settings.tau else []
 
@@ -395,7 +345,7 @@ def surprises(lab: Lab, notebook: Notebook) -> list[Proposal]:
     answered_L_K = np.eye(lab.task.n_options)[notebook.weak_labels()][distinct]
     known = [*notebook.groundings, *notebook.given_up]
     surprise = Surprise(notebook.grounder, cases, answered_L_K, notebook.expected_answers(cases), known)
-    believed = [one for one in notebook.sets if notebook.beliefs[one.id].none < DOUBTED]
+    believed = [one for one in notebook.sets if not notebook.beliefs[one.id].doubted]
     return [*from_surprises(surprise), *split_off(surprise, believed)]
 
 

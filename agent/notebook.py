@@ -371,10 +371,11 @@ class Notebook:
 
     def _evidence_had(self) -> dict[str, Array]:
         """had_H by set: the evidence to be expected of the answers so far, for each hypothesis if it is true."""
-        asked = [self.asked[case.id] for case in self.answered()]
+        cases = self.answered()
+        asked = [self.asked[case.id] for case in cases]
         return {
             set_id: evidence_expected(q_H_L_K) @ concerned(asked, set_id)
-            for set_id, (q_H_L_K, _) in self.set_predictions(self.answered()).items()
+            for set_id, (q_H_L_K, _) in self.set_predictions(cases).items()
         }
 
 

@@ -12,7 +12,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +92,7 @@ def bank(options_vary: bool) -> dict[str, Attribute]:
     return {name: partial(measure, attribute, options_vary=options_vary) for name, attribute in applying}
 
 
+@lru_cache(maxsize=4096)  # every edit and every check of one finds its words by name
 def keyword(*words: str) -> TextAttribute:
     """The attribute of containing a word or phrase (whole words, any case), or any of several.
 

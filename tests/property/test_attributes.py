@@ -14,6 +14,8 @@ from askew.tasks.attributes import ATTRIBUTES, OPTION_ATTRIBUTES, TextAttribute,
 from askew.tasks.case import Case
 
 telling = ("I", "think", "it", "is", "not", "4.5", "7,", "perhaps!", "great", "question", "(really)", '"so"', "A.")
+UNENDED = {"full stop at the end", "capital at the start"}
+"""What an ordinary text has already."""
 texts = st.one_of(st.text(max_size=200), st.lists(st.sampled_from(telling)).map(" ".join), st.just("9" * 400))
 
 
@@ -36,17 +38,18 @@ def test_an_edit_raises_what_it_is_for(text: str) -> None:
 def test_every_edit_works_on_an_ordinary_text() -> None:
     said = "quiet film which the two brothers carry from its first minute, and it ends well"
     for name, attribute in ATTRIBUTES.items():
-        text = said if name in {"full stop at the end", "capital at the start"} else f"A {said}."
+        text = said if name in UNENDED else f"A {said}."
         assert attribute.add is None or attribute.add(text) not in (None, text), name
 
 
 def test_an_edit_adds_no_other_manner_or_subject() -> None:
-    text = "A quiet ferry which the two rivers carry from its first bend."
+    said = "quiet ferry which the two rivers carry from its first bend"
     related = {("personal experience", "first person")}
     for name, attribute in ATTRIBUTES.items():
         if name == "repetition" or attribute.add is None:
             continue
-        edited = attribute.add(text) or text
+        text = said if name in UNENDED else f"A {said}."
+        edited = attribute.add(text) or ""
         for other in set(lexicon()) - {name}:
             measured = ATTRIBUTES[other].value
             assert measured(edited) == measured(text) or (name, other) in related, (name, other)

@@ -1,0 +1,56 @@
+"""Edits as candidates: what is edited, into which cases, and which sets an answer to it bears on."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from askew.agent.conditions import parts_of
+from askew.agent.design import Candidate
+from askew.agent.hypotheses import HypothesisSet
+from askew.agent.lab import Lab
+from askew.agent.notebook import Notebook
+from askew.agent.write import combined_edits, edits_for
+from askew.seeds import stream
+from askew.tasks.attributes import is_of_words
+from askew.tasks.case import Case, Split
+
+EDITED_PARENTS = 12
+"""Answered cases of which edits are made; and as many that were not asked."""
+
+
+def edits(lab: Lab, notebook: Notebook, seen: set[str]) -> list[Candidate]:
+    """Minimal edits, for every set, of cases that were answered already, and edits of several subjects at once."""
+    parents = [case for case in notebook.answered() if case.split is not Split.WRITTEN][-EDITED_PARENTS:]
+    by_subject: dict[str, list[HypothesisSet]] = {}
+    for one in notebook.sets:
+        if not one.grounding.concept:
+            by_subject.setdefault(parts_of(one.grounding)[0], []).append(one)
+    # Edits of the bank keep the truth by what they say; a word may be what it is told by.
+    words = [name for name in by_subject if is_of_words(name)]
+    goes_S = notebook.goes_with_truth([by_subject[name][0].grounding for name in words])
+    for name in [name for name, goes in zip(words, goes_S, strict=True) if goes]:
+        by_subject.pop(name)
+    made = [
+        Candidate(written.case, "edited", parent=written.parent, about=tuple(one.id for one in alike))
+        for alike in by_subject.values()
+        for written in edits_for(lab.task, alike[0].grounding, parents, seen)
+    ]
+    # What is believed to matter would drown the rest.
+    doubted = [
+        alike[0].grounding for alike in by_subject.values() if all(notebook.beliefs[one.id].doubted for one in alike)
+    ]
+    rng = stream(lab.settings.seed, "combine", lab.journal.round)
+    for written, raised in combined_edits(lab.task, doubted, [*parents, *_plain_cases(lab, notebook, rng)], rng, seen):
+        about = tuple(one.id for measure in raised for one in by_subject[measure])
+        made.append(Candidate(written.case, "edited", parent=written.parent, about=about, combined=True))
+    by_id = {case.id: case for case in lab.task.split(Split.POOL)}
+    notebook.origins |= {one.case.id: by_id[one.parent] for one in made if one.parent is not None}
+    return made
+
+
+def _plain_cases(lab: Lab, notebook: Notebook, rng: np.random.Generator) -> list[Case]:
+    """Pool cases to edit that were not asked: of those whose truth is least in doubt, drawn anew every round."""
+    pool = [case for case in lab.task.split(Split.POOL) if case.id not in notebook.asked]
+    sure_N = notebook.unasked_truth(pool).max(axis=1)
+    surest = np.argsort(-sure_N, kind="stable")[: max(EDITED_PARENTS, len(pool) // 2)]
+    return [pool[int(i)] for i in rng.permutation(surest)[:EDITED_PARENTS]]
