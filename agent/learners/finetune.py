@@ -41,6 +41,7 @@ from askew.agent.learners.recipe import Recipe
 from askew.agent.learners.saving import Card, load_into, merge_adapter, read_card, save_learner
 from askew.agent.learners.trainer import Fitted, Look, fit, seeded, trained_state
 from askew.agent.models.fixed import weights_fingerprint
+from askew.agent.models.tokens import token_ids, token_places
 from askew.errors import InputError
 
 
@@ -242,7 +243,7 @@ class TextObjective:
         self._ids_N: list[list[int]] = []
         self._learned_N: list[list[int]] = []
         for passage in self.passages:
-            before = self.tokenizer(passage.before, add_special_tokens=False)["input_ids"] or end
+            before = token_ids(self.tokenizer, passage.before) or end
             text, learned = self._text(passage)
             text, learned = [*text, *end][: self.max_tokens - 1], [*learned, *(True for _ in end)]
             # What stands before gives way where both don't fit, its beginning first.
@@ -257,11 +258,10 @@ class TextObjective:
     def _text(self, passage: Passage) -> tuple[list[int], list[bool]]:
         """The tokens of a passage's text, and which of them are learned."""
         if not passage.given:
-            ids = self.tokenizer(passage.text, add_special_tokens=False)["input_ids"]
+            ids = token_ids(self.tokenizer, passage.text)
             return ids, [True] * len(ids)
-        found = self.tokenizer(passage.text, add_special_tokens=False, return_offsets_mapping=True)
-        learned = [not any(a < to and b > at for at, to in passage.given) for a, b in found["offset_mapping"]]
-        return found["input_ids"], learned
+        ids, places = token_places(self.tokenizer, passage.text)
+        return ids, [not any(a < to and b > at for at, to in passage.given) for a, b in places]
 
     def losses(self, network: Any, indices: Sequence[int], done: float) -> torch.Tensor:
         """losses_B: the mean over the learned tokens of each passage."""

@@ -16,6 +16,7 @@ from askew.agent.learners.batches import padded
 from askew.agent.learners.recipe import Recipe
 from askew.agent.models.local import quietly
 from askew.agent.models.merge import older_names
+from askew.agent.models.tokens import framed_ids, token_ids
 from askew.errors import InputError
 
 HEAD = "head.safetensors"
@@ -47,8 +48,7 @@ class CausalReader:
 
     def ids(self, text: str) -> list[int]:
         """The last tokens of the prompt: the end is where the question stands."""
-        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
-        return ids[-self.max_tokens :] or [pad_id(self.tokenizer)]
+        return token_ids(self.tokenizer, text)[-self.max_tokens :] or [pad_id(self.tokenizer)]
 
     def scores(self, network: Any, rows: Sequence[Sequence[int]]) -> torch.Tensor:
         """Padded on the left, so that every row ends where the label begins."""
@@ -73,8 +73,7 @@ class EncoderReader:
 
     def ids(self, text: str) -> list[int]:
         """The first tokens of the text, with the tokenizer's special ones."""
-        ids: list[int] = self.tokenizer(text, truncation=True, max_length=self.max_tokens)["input_ids"]
-        return ids
+        return framed_ids(self.tokenizer, [text], self.max_tokens)[0]
 
     def scores(self, network: Any, rows: Sequence[Sequence[int]]) -> torch.Tensor:
         """What the head says."""
@@ -163,7 +162,7 @@ def adapter_config(recipe: Recipe, task_type: str) -> Any:
 
 def label_ids(tokenizer: Any, words: Sequence[str]) -> tuple[int, ...]:
     """The first token of each label; raises ``InputError`` where two labels begin alike."""
-    first = tuple(int(tokenizer(word, add_special_tokens=False)["input_ids"][0]) for word in words)
+    first = tuple(token_ids(tokenizer, word)[0] for word in words)
     if len(set(first)) < len(first):
         raise InputError(
             f"labels {', '.join(map(repr, words))} begin with the same token, so a language model can't be taught them "

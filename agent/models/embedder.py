@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from askew.agent.models.fixed import fixed_batches, weights_fingerprint
+from askew.agent.models.tokens import framed_ids
 from askew.agent.models.vectors import VectorCache
 
 TOKENS = 128
@@ -70,7 +71,7 @@ class Embedder:
 
     def _compute(self, texts: list[str]) -> NDArray[np.float32]:
         tokenizer, _, _ = self._loaded
-        ids_N = tokenizer(texts, truncation=True, max_length=MAX_TOKENS)["input_ids"]
+        ids_N = framed_ids(tokenizer, texts, MAX_TOKENS)
         embeddings_N_D = np.zeros((len(texts), self.width), dtype=np.float32)
         for length, batch in fixed_batches([len(ids) for ids in ids_N], LENGTH_BUCKET, _rows):
             embeddings_N_D[batch] = self._forward([ids_N[index] for index in batch], length)

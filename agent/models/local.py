@@ -20,6 +20,7 @@ from askew.agent.models.base import Completion, Heard, SamplingRequest, unheard
 from askew.agent.models.decode import Decoder
 from askew.agent.models.fixed import fixed_batches, weights_fingerprint
 from askew.agent.models.reading import Reading, kept_apart
+from askew.agent.models.tokens import token_ids
 from askew.agent.models.trunks import common_trunk
 from askew.progress import progress
 
@@ -82,8 +83,7 @@ class LocalModel:
 
     def tokens(self, text: str) -> list[int]:
         """Token ids of a text, the last ones where it is longer than the context."""
-        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
-        return ids[-self.network.config.max_position_embeddings :] or [self.pad_id]
+        return token_ids(self.tokenizer, text)[-self.network.config.max_position_embeddings :] or [self.pad_id]
 
     # -- features -----------------------------------------------------------------------------------
 

@@ -25,6 +25,7 @@ from askew.agent.models import wire
 from askew.agent.models.base import Completion, Heard, SamplingRequest, unheard
 from askew.agent.models.engine import find_engine
 from askew.agent.models.server import Address, OwnServer, Server, known_server
+from askew.agent.models.tokens import token_ids
 from askew.agent.models.wire import Json, ServerGoneError
 from askew.errors import ModelError
 from askew.progress import Advance, progress
@@ -108,8 +109,7 @@ class VllmModel:
 
     def tokens(self, text: str) -> list[int]:
         """Token ids of a text."""
-        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
-        return ids or [self.tokenizer.eos_token_id]
+        return token_ids(self.tokenizer, text) or [self.tokenizer.eos_token_id]
 
     # -- at the server ------------------------------------------------------------------------------
 
