@@ -1,6 +1,6 @@
 """Steps 3 and 4: rank the sets by what resolving them is worth, and choose the cases to ask.
 
-Some of a round's labels decide between the hypotheses of the sets that matter most, some screen all sets
+Some of a round's labels decide between the hypotheses of the sets that matter most, some screen all others
 together, and the rest buy information about the truth of the pool directly (EPIG over draws from the joint
 posterior of the truth model and the mistake theory). Either way the supervisor has to be expected to get the
 case right, unless the case is a minimal edit: then its mistake is what the experiment is about.
@@ -69,6 +69,8 @@ class Outlook:
     """What each draw holds to be the truth of the candidates."""
     weight_T: Array
     """How much each target case matters."""
+    tells_by_set: dict[str, NDArray[np.bool_]]
+    """tells_C of each set: which candidates tell of it."""
     had_by_set: dict[str, Array]
     """had_H of each set's hypotheses but the last: evidence that was to be expected of the answers so far, in nats."""
 
@@ -89,19 +91,22 @@ def prioritise(
     sets: Sequence[HypothesisSet],
     beliefs: dict[str, SetBelief],
     r_by_set: dict[str, Array],
+    candidates: Sequence[Candidate],
     outlook: Outlook,
     weight_N: Array,
 ) -> list[Priority]:
-    """The sets by expected value of perfect information, discounted when no candidate could resolve them.
+    """The sets by expected value of perfect information, discounted when none of the candidates could resolve them.
 
     ``r_by_set`` is r_H_N_K of the pool, ``weight_N`` how much each of its cases matters; only ratios count.
     """
     u_N = weight_N / weight_N.mean()
+    single_C = np.array([not candidate.combined for candidate in candidates], dtype=np.bool_)
     ranked = []
     for hypothesis_set in sets:
         belief = beliefs[hypothesis_set.id]
         r_H_N_K = r_by_set[hypothesis_set.id]
-        best = float(infogain.eig(belief.p_H, outlook.q_by_set[hypothesis_set.id]).max(initial=0.0))
+        eig_C = infogain.eig(belief.p_H, outlook.q_by_set[hypothesis_set.id])
+        best = float((eig_C * single_C * concerned(candidates, hypothesis_set.id)).max(initial=0.0))
         uncertainty = float(infogain.entropy(belief.p_H))
         resolvable = best > 0.01
         value = infogain.value_of_resolution(belief.p_H, r_H_N_K, u_N)
@@ -132,9 +137,8 @@ def choose(
     edited_C = np.array([candidate.source == "edited" for candidate in candidates])
     single_C = np.array([not candidate.combined for candidate in candidates])
     free_C = gate(outlook.reliability_C, edited_C, a_min, size)
-    concerned_by_set = {name: concerned(candidates, name) for name in outlook.q_by_set}
     eig_by_set = {
-        name: infogain.eig(beliefs[name].p_H, q_H_C_K) * concerned_by_set[name]
+        name: infogain.eig(beliefs[name].p_H, q_H_C_K) * outlook.tells_by_set[name]
         for name, q_H_C_K in outlook.q_by_set.items()
     }
     flips_by_set = {priority.set_id: round(priority.flips, 3) for priority in priorities}
@@ -145,18 +149,20 @@ def choose(
         eig = float(eig_by_set[about][index])
         chosen.append(Choice(index, about, eig, float(epig_C[index]), flips_by_set[about]))
 
-    for_sets = int((SET_SHARE if labels_used < FIRST_LABELS else LATER_SHARE) * size)
+    first = max(0, min(size, FIRST_LABELS - labels_used))
+    for_sets = int(SET_SHARE * first + LATER_SHARE * (size - first))
     screened = int(SCREENING * for_sets)
     labels = for_sets - screened
     leading = [p for p in priorities if p.resolvable][: min(SETS_A_ROUND, labels)]
     for place, priority in enumerate(leading):
         share = len(range(place, labels, len(leading)))
         p_H, q_H_C_K = beliefs[priority.set_id].p_H, outlook.q_by_set[priority.set_id]
-        score_C = eig_by_set[priority.set_id] * free_C * single_C
+        # An edit for another subject that changes this one too can't tell the two apart.
+        score_C = eig_by_set[priority.set_id] * free_C * single_C * concerned(candidates, priority.set_id)
         for index in infogain.joint_batch(p_H, q_H_C_K, share, score_C, rng).indices:
             take(index, priority.set_id)
     # The leading ones have labels of their own.
-    others = {s: concerned_by_set[s] for s in sorted(eig_by_set.keys() - {priority.set_id for priority in leading})}
+    others = sorted(eig_by_set.keys() - {priority.set_id for priority in leading})
     for index in screen(others, outlook, beliefs, free_C, screened):
         take(index, max(eig_by_set, key=lambda s: eig_by_set[s][index]))
     score_C = epig_C * outlook.reliability_C * free_C * ~edited_C
@@ -168,31 +174,21 @@ def choose(
 
 
 def screen(
-    concerned_by_set: dict[str, NDArray[np.bool_]],
-    outlook: Outlook,
-    beliefs: dict[str, SetBelief],
-    free_C: NDArray[np.bool_],
-    size: int,
+    sets: Sequence[str], outlook: Outlook, beliefs: dict[str, SetBelief], free_C: NDArray[np.bool_], size: int
 ) -> list[int]:
-    """Cases for the hypotheses of many sets at once: those by which most of what is true would be noticed.
-
-    ``concerned_by_set`` has the sets, and concerned_C of each.
-    """
-    if not concerned_by_set:
+    """Cases for the hypotheses of many sets at once: those by which most of what is true would be noticed."""
+    if not sets:
         return []
     evidence_H_C = np.concatenate(
-        [infogain.evidence_expected(outlook.q_by_set[s]) * concerned_C for s, concerned_C in concerned_by_set.items()]
+        [infogain.evidence_expected(outlook.q_by_set[s]) * outlook.tells_by_set[s] for s in sets]
     )
-    p_H = np.concatenate([beliefs[s].p_H[:-1] for s in concerned_by_set])
-    had_H = np.concatenate([outlook.had_by_set[s] for s in concerned_by_set])
+    p_H = np.concatenate([beliefs[s].p_H[:-1] for s in sets])
+    had_H = np.concatenate([outlook.had_by_set[s] for s in sets])
     return infogain.screening_batch(evidence_H_C, p_H, had_H, free_C, size)
 
 
 def concerned(candidates: Sequence[Candidate], set_id: str) -> NDArray[np.bool_]:
-    """concerned_C: which cases tell of a set.
-
-    An edit for others leaves this one's subject as it is in the parent, whose truth it shares: nothing new.
-    """
+    """concerned_C: which cases were not made for other sets alone."""
     return np.array([not one.about or set_id in one.about for one in candidates], dtype=np.bool_)
 
 
@@ -221,7 +217,14 @@ def without_noise(outlook: Outlook, truth_by_set: dict[str, Array]) -> Outlook:
     ``truth_by_set`` is r_H_C_K of each set's hypotheses; one about liking alone says nothing of the truth.
     """
     reliability_C = np.ones(len(outlook.reliability_C))
-    return replace(outlook, q_M_C_K=outlook.r_M_C_K, q_by_set=truth_by_set, reliability_C=reliability_C)
+    had_by_set = {name: np.zeros_like(had_H) for name, had_H in outlook.had_by_set.items()}
+    return replace(
+        outlook,
+        q_M_C_K=outlook.r_M_C_K,
+        q_by_set=truth_by_set,
+        reliability_C=reliability_C,
+        had_by_set=had_by_set,
+    )
 
 
 def gate(reliability_C: Array, about_mistake_C: NDArray[np.bool_], a_min: float, size: int) -> NDArray[np.bool_]:

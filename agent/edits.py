@@ -7,6 +7,7 @@ import numpy as np
 from askew.agent.conditions import parts_of
 from askew.agent.design import Candidate
 from askew.agent.hypotheses import HypothesisSet
+from askew.agent.infogain import entropy
 from askew.agent.lab import Lab
 from askew.agent.notebook import Notebook
 from askew.agent.write import combined_edits, edits_for
@@ -14,12 +15,14 @@ from askew.seeds import stream
 from askew.tasks.attributes import is_of_words
 from askew.tasks.case import Case, Split
 
+EDITED_SETS = 32
+"""Sets that minimal edits are made for, those most in doubt: a few of them will lead. The rest is only screened."""
 EDITED_PARENTS = 12
 """Answered cases of which edits are made; and as many that were not asked."""
 
 
 def edits(lab: Lab, notebook: Notebook, seen: set[str]) -> list[Candidate]:
-    """Minimal edits, for every set, of cases that were answered already, and edits of several subjects at once."""
+    """Minimal edits, for the sets in doubt, of cases that were answered, and edits of several subjects at once."""
     parents = [case for case in notebook.answered() if case.split is not Split.WRITTEN][-EDITED_PARENTS:]
     by_subject: dict[str, list[HypothesisSet]] = {}
     for one in notebook.sets:
@@ -27,12 +30,16 @@ def edits(lab: Lab, notebook: Notebook, seen: set[str]) -> list[Candidate]:
             by_subject.setdefault(parts_of(one.grounding)[0], []).append(one)
     # Edits of the bank keep the truth by what they say; a word may be what it is told by.
     words = [name for name in by_subject if is_of_words(name)]
-    goes_S = notebook.goes_with_truth([by_subject[name][0].grounding for name in words])
-    for name in [name for name, goes in zip(words, goes_S, strict=True) if goes]:
+    of_words = [(name, one.grounding) for name in words for one in by_subject[name]]
+    goes_S = notebook.goes_with_truth([grounding for _, grounding in of_words])
+    for name in {name for (name, _), goes in zip(of_words, goes_S, strict=True) if goes}:
         by_subject.pop(name)
+    unsure = sorted(notebook.sets, key=lambda one: (-float(entropy(notebook.beliefs[one.id].p_H)), one.id))
+    may_lead = {one.id for one in unsure[:EDITED_SETS]}
     made = [
         Candidate(written.case, "edited", parent=written.parent, about=tuple(one.id for one in alike))
         for alike in by_subject.values()
+        if not may_lead.isdisjoint(one.id for one in alike)
         for written in edits_for(lab.task, alike[0].grounding, parents, seen)
     ]
     # What is believed to matter would drown the rest.

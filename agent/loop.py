@@ -285,7 +285,7 @@ def design(
         predicted = notebook.set_predictions([candidate.case for candidate in candidates])
         outlook = without_noise(outlook, {set_id: r_H_C_K for set_id, (_, r_H_C_K) in predicted.items()})
     weight_N = np.array(lab.task.weights_of(pool))
-    priorities: list[Priority] = prioritise(notebook.sets, notebook.beliefs, r_by_set, outlook, weight_N)
+    priorities: list[Priority] = prioritise(notebook.sets, notebook.beliefs, r_by_set, candidates, outlook, weight_N)
     for priority in priorities:
         journal.note(
             "priority", set=priority.set_id, flips=round(priority.flips, 3), evpi=round(priority.evpi, 4),

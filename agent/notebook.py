@@ -30,6 +30,8 @@ LEAST_VARIANCE = 1e-4
 DRAWS = 64
 GOES_WITH_TRUTH = 0.15
 """How much surer than usual, on average, the student is of the option for which something speaks that is telling."""
+CHANGED = 0.25
+"""Difference in a subject's effect from which an edit counts as one of that subject, whatever it was made for."""
 FEW = 2.0
 """So many cases with a subject that are as usual are added to those there are: a few prove little."""
 
@@ -254,7 +256,10 @@ class Notebook:
         believed_N_K = self.unasked_truth(pool)
         effects_N_K_S = self.grounder.effects(groundings, pool)
         surer_S = np.einsum("nks,nk->s", effects_N_K_S, believed_N_K - believed_N_K.mean(axis=0))
-        goes_S: NDArray[np.bool_] = np.abs(surer_S) > GOES_WITH_TRUTH * (np.abs(effects_N_K_S).sum(axis=(0, 1)) + FEW)
+        # Of two options what speaks for one speaks against the other; of many it speaks against each a little.
+        k = believed_N_K.shape[1]
+        speaking_S = np.abs(effects_N_K_S).sum(axis=(0, 1)) * k / (2 * (k - 1))
+        goes_S: NDArray[np.bool_] = np.abs(surer_S) > GOES_WITH_TRUTH * (speaking_S + FEW)
         return goes_S
 
     def expected_answers(self, cases: Sequence[Case]) -> Array:
@@ -290,15 +295,14 @@ class Notebook:
         origin_N_K_S = self.grounder.effects(self.groundings, [self.origin(case) for case in cases])
         presence_N_S = self.grounder.presence(self.groundings, cases)
         liking_S, better_S, misled_S = (self._amounts(what) for what in ("liking", "better", "misled"))
+        liked_N_K, better_N_K = effects_N_K_S @ liking_S, origin_N_K_S @ better_S
+        kept_by_others_N_S = kept_by_others(presence_N_S, misled_S)
         predicted = {}
         for s, hypothesis_set in enumerate(self.sets):
-            others_S = np.arange(len(self.sets)) != s
-            weak_N_Y_K = self._plain_answers(
-                effects_N_K_S @ (liking_S * others_S), kept(presence_N_S, misled_S * others_S)
-            )
+            weak_N_Y_K = self._plain_answers(liked_N_K - effects_N_K_S[:, :, s] * liking_S[s], kept_by_others_N_S[:, s])
             predicted[hypothesis_set.id] = beliefs.predictions(
                 hypothesis_set,
-                _moved(truth_N_K, origin_N_K_S @ (better_S * others_S)),
+                _moved(truth_N_K, better_N_K - origin_N_K_S[:, :, s] * better_S[s]),
                 weak_N_Y_K,
                 effects_N_K_S[:, :, s],
                 origin_N_K_S[:, :, s],
@@ -366,17 +370,32 @@ class Notebook:
             r_M_T_K=truth_draws(seen_T, self._better(targets)),
             q_by_set={set_id: q_H_C_K for set_id, (q_H_C_K, _) in self.set_predictions(cases).items()},
             weight_T=weight_T,
+            tells_by_set=self._tells(candidates),
             had_by_set=self._evidence_had(),
         )
 
     def _evidence_had(self) -> dict[str, Array]:
         """had_H by set: the evidence to be expected of the answers so far, for each hypothesis if it is true."""
         cases = self.answered()
-        asked = [self.asked[case.id] for case in cases]
+        tells_by_set = self._tells([self.asked[case.id] for case in cases])
         return {
-            set_id: evidence_expected(q_H_L_K) @ concerned(asked, set_id)
+            set_id: evidence_expected(q_H_L_K) @ tells_by_set[set_id]
             for set_id, (q_H_L_K, _) in self.set_predictions(cases).items()
         }
+
+    def _tells(self, candidates: Sequence[Candidate]) -> dict[str, NDArray[np.bool_]]:
+        """tells_C by set: which cases tell of it.
+
+        An edit tells of what it was made for and of what else it changes; what it leaves as it is in its parent, whose
+        truth it shares, it tells nothing new of.
+        """
+        cases = [candidate.case for candidate in candidates]
+        originals = [self.origin(case) for case in cases]
+        plain_C = np.array([not candidate.about for candidate in candidates], dtype=np.bool_)
+        changed_C_K_S = self.grounder.effects(self.groundings, cases)
+        changed_C_K_S = np.abs(changed_C_K_S - self.grounder.effects(self.groundings, originals))
+        changed_C_S = changed_C_K_S.max(axis=1) > CHANGED
+        return {one.id: plain_C | changed_C_S[:, s] | concerned(candidates, one.id) for s, one in enumerate(self.sets)}
 
 
 def _moved(truth_N_K: Array, better_N_K: Array) -> Array:
@@ -394,3 +413,13 @@ def kept(presence_N_S: Array, misled_S: Array) -> Array:
     """
     kept_N: Array = (1.0 - presence_N_S * misled_S).prod(axis=1)
     return np.clip(kept_N, -1.0, 1.0)
+
+
+def kept_by_others(presence_N_S: Array, misled_S: Array) -> Array:
+    """kept_N_S: :func:`kept` by all subjects but one, for each."""
+    left_N_S = 1.0 - presence_N_S * misled_S
+    before_N_S, after_N_S = np.ones_like(left_N_S), np.ones_like(left_N_S)
+    # Not by division: a subject may take all of it away.
+    before_N_S[:, 1:] = left_N_S[:, :-1].cumprod(axis=1)
+    after_N_S[:, :-1] = left_N_S[:, :0:-1].cumprod(axis=1)[:, ::-1]
+    return np.clip(before_N_S * after_N_S, -1.0, 1.0)

@@ -102,7 +102,7 @@ def from_cluster(
     # What is measured is what is tested and asked about, whatever a chain called it.
     subject = cluster.subject if grounding.concept else grounding.measure
     if bank:
-        beside = max(1, len(grounder.attributes()))
+        beside = max(1, len(grounder.for_each_option(grounder.attributes())))
         matters = _one_of(beside, NAMED * (EXPECTED_MISTAKES - OF_WORDS)) * grounding.trust
     else:
         matters = _one_of(LARGEST_NUMBER_OF_SETS, EXPECTED_MISTAKES) * grounding.trust

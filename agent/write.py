@@ -1,8 +1,8 @@
 """Cases the strong model makes: short ones it writes for a label, and minimal edits of cases it has.
 
 A written case carries the label it was *meant* to have: evidence about the truth, weighed by the theory,
-never the truth itself. A minimal edit changes how much there is of one attribute and keeps the truth, so
-the pair shows what the attribute alone does to the supervisor.
+never the truth itself. A minimal edit raises how much there is of one attribute, changes little else and keeps the
+truth, so the pair shows what the attribute does to the supervisor.
 """
 
 from __future__ import annotations

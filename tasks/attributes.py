@@ -101,7 +101,8 @@ def keyword(*words: str) -> TextAttribute:
     quoted = ", ".join(map(repr, words))
     name = f"the word {quoted}" if len(words) == 1 else f"any of the words {quoted}"
     judging = any(ATTRIBUTES[manner].value(word) for word in words for manner in JUDGING)
-    add = None if judging else closing(f" ({words[0]})")
+    # Two of a family: one alone would be the edit of that word.
+    add = None if judging else closing(f" ({', '.join(words[:2])})")
     return TextAttribute(name, f"contains {name}", count_phrases([*map(re.escape, words)]), add)
 
 

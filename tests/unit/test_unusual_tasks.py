@@ -10,7 +10,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import ScriptedModel, embed, rows
+from conftest import WORDS, ScriptedModel, embed, rows
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from askew.agent.belief import misled
@@ -18,7 +20,17 @@ from askew.agent.clarify import clarify
 from askew.agent.cluster import claims_of, cluster_subjects, said_whatever_the_case
 from askew.agent.conditions import conditional
 from askew.agent.config import Serving, Settings
-from askew.agent.design import SET_SHARE, Candidate, Outlook, Priority, choose, drawn_targets, gate, prioritise
+from askew.agent.design import (
+    LATER_SHARE,
+    SET_SHARE,
+    Candidate,
+    Outlook,
+    Priority,
+    choose,
+    drawn_targets,
+    gate,
+    prioritise,
+)
 from askew.agent.ground import Grounder
 from askew.agent.hypotheses import Grounding, Kind
 from askew.agent.hypothesise import Chain, Step, option_names, read_chain
@@ -26,9 +38,9 @@ from askew.agent.journal import Journal
 from askew.agent.lab import Lab, case_data
 from askew.agent.learners.student import check_learner
 from askew.agent.models.base import Completion
-from askew.agent.notebook import Mattering, Notebook
+from askew.agent.notebook import Mattering, Notebook, kept, kept_by_others
 from askew.agent.representation import Representation
-from askew.agent.sets import Surprise, duplicate_of, enumerated, from_cluster, from_surprises, make_set
+from askew.agent.sets import Proposal, Surprise, duplicate_of, enumerated, from_cluster, from_surprises, make_set
 from askew.agent.truth import Heard, Pool, fit_unasked, hear
 from askew.errors import InputError, RunError
 from askew.evals.compare import compare
@@ -36,7 +48,7 @@ from askew.evals.grade import grade
 from askew.evals.methods.active import ACQUISITIONS
 from askew.evals.protocol import Workbench, run_method, write_config
 from askew.evals.truth import Truth
-from askew.tasks.attributes import edited
+from askew.tasks.attributes import edited, keyword
 from askew.tasks.case import Case, Split, Task
 from askew.tasks.load import load_task
 from askew.tasks.passages import words_of
@@ -156,12 +168,37 @@ def test_most_labels_of_a_small_round_decide_between_hypotheses(size: int) -> No
         q_M_C_K=rng.dirichlet([1.0, 1.0], size=(8, 60)), r_M_T_K=rng.dirichlet([1.0, 1.0], size=(8, 30)),
         q_by_set=dict.fromkeys(names, q_H_C_K), r_M_C_K=rng.dirichlet([1.0, 1.0], size=(8, 60)),
         weight_T=np.ones(30), had_by_set=dict.fromkeys(names, np.zeros(1)),
+        tells_by_set=dict.fromkeys(names, np.ones(60, dtype=np.bool_)),
     )  # fmt: skip
     beliefs = {name: SimpleNamespace(p_H=np.array([0.5, 0.5]), none=0.5) for name in names}
     priorities = [Priority(name, 1.0, 0.1, True, "") for name in names]
     chosen = choose(candidates, outlook, priorities, beliefs, size, 0.5, rng)  # type: ignore[arg-type]
     assert len(chosen) == size == len({choice.candidate for choice in chosen})
     assert sum(choice.set_id is not None for choice in chosen) == int(SET_SHARE * size)
+
+
+def test_of_a_large_round_only_the_first_hundred_labels_are_mostly_for_hypotheses() -> None:
+    rng = np.random.default_rng(0)
+    candidates = [Candidate(Case(f"c{i}", f"text {i}", ("a", "b")), "pool") for i in range(300)]
+    names = [f"S{s}" for s in range(8)]
+    outlook = Outlook(
+        truth_C_K=np.full((300, 2), 0.5), weak_C_K=np.full((300, 2), 0.5), reliability_C=np.full(300, 0.9),
+        q_M_C_K=rng.dirichlet([1.0, 1.0], size=(8, 300)), r_M_T_K=rng.dirichlet([1.0, 1.0], size=(8, 30)),
+        q_by_set=dict.fromkeys(names, rng.dirichlet([1.0, 1.0], size=(2, 300))),
+        r_M_C_K=rng.dirichlet([1.0, 1.0], size=(8, 300)), weight_T=np.ones(30),
+        had_by_set=dict.fromkeys(names, np.zeros(1)),
+        tells_by_set=dict.fromkeys(names, np.ones(300, dtype=np.bool_)),
+    )  # fmt: skip
+    beliefs = {name: SimpleNamespace(p_H=np.array([0.5, 0.5]), none=0.5) for name in names}
+    priorities = [Priority(name, 1.0, 0.1, True, "") for name in names]
+
+    def for_sets(labels_used: int) -> int:
+        chosen = choose(candidates, outlook, priorities, beliefs, 100, 0.5, rng, labels_used)  # type: ignore[arg-type]
+        return sum(choice.set_id is not None for choice in chosen)
+
+    assert for_sets(0) == int(100 * SET_SHARE)
+    assert for_sets(50) == int(50 * SET_SHARE + 50 * LATER_SHARE)
+    assert for_sets(100) == for_sets(500) == int(100 * LATER_SHARE)
 
 
 def test_edits_are_no_part_of_an_e_value(scripted: ScriptedModel, tmp_path: Path) -> None:
@@ -174,6 +211,52 @@ def test_edits_are_no_part_of_an_e_value(scripted: ScriptedModel, tmp_path: Path
     before = notebook.scores["S1"].copy()
     notebook.record(Candidate(edited, "edited", parent="c0"), 0, said)
     assert np.array_equal(notebook.scores["S1"], before) and notebook.answers["edit"] == 0
+
+
+def test_an_edit_tells_of_what_it_changes_whatever_it_was_made_for(scripted: ScriptedModel, tmp_path: Path) -> None:
+    ends = (" (so)", "!", "?", "")
+    task = task_of([f"{row['text']}{ends[i % 4]}" for i, row in enumerate(rows(32))])
+    notebook = Notebook(Representation(task, scripted, tmp_path), Grounder(task, embed))
+    names = ("exclamation marks", "parentheses", "question marks")
+    for number, name in enumerate(names):
+        proposal = Proposal(name, Grounding(name, False, 1, 1.0), {}, 0.1, (), "")
+        notebook.sets.append(make_set(proposal, number, task))
+    parent = task.cases[3]
+    edit = Case("edit", parent.text + " (so)", parent.options, Split.WRITTEN)
+    notebook.origins["edit"] = parent
+    tells = notebook._tells([Candidate(edit, "edited", parent=parent.id, about=("S0",)), Candidate(parent, "pool")])
+    assert {name: list(tells[f"S{number}"]) for number, name in enumerate(names)} == {
+        "exclamation marks": [True, True],  # made for it
+        "parentheses": [True, True],  # changed by it
+        "question marks": [False, True],
+    }
+
+
+@given(st.integers(0, 5), st.integers(0, 4), st.integers(0, 1000))
+def test_what_all_subjects_but_one_keep_is_what_they_keep_without_it(n_subjects: int, n_cases: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    presence_N_S = rng.integers(0, 2, (n_cases, n_subjects)) * rng.random((n_cases, n_subjects))
+    misled_S = rng.choice([0.0, 0.5, 1.0, 1.8], n_subjects)
+    by_others_N_S = kept_by_others(presence_N_S, misled_S)
+    assert by_others_N_S.shape == (n_cases, n_subjects)
+    for s in range(n_subjects):
+        assert by_others_N_S[:, s] == pytest.approx(kept(presence_N_S, misled_S * (np.arange(n_subjects) != s)))
+
+
+def test_of_many_classes_what_tells_any_of_them_is_put_into_no_text(scripted: ScriptedModel, tmp_path: Path) -> None:
+    words, options = ("minister", "shares", "telescope", "goalkeeper"), ("a", "b", "c", "d")
+    task = task_of([f"{WORDS[i % 7]} of the {words[i % 4]}" for i in range(80)], options)
+    notebook = Notebook(Representation(task, scripted, tmp_path), Grounder(task, embed))
+    truth_N_K = np.full((80, 4), 0.1 / 3)
+    truth_N_K[np.arange(80), np.arange(80) % 4] = 0.9
+    notebook.unasked_truth = lambda cases: truth_N_K  # type: ignore[method-assign]
+    goes = {
+        word: notebook.goes_with_truth([Grounding(keyword(word).name, False, k, 1.0) for k in range(4)])
+        for word in words
+    }
+    assert all(goes[word][k] for k, word in enumerate(words))
+    (harmless,) = notebook.goes_with_truth([Grounding(keyword(WORDS[0]).name, False, 3, 1.0)])
+    assert not harmless
 
 
 def test_what_is_said_of_most_cases_is_no_claim() -> None:
@@ -200,14 +283,21 @@ def test_what_matters_more_to_the_user_comes_first(cases_file: Callable[..., Pat
     sets = [SimpleNamespace(id=name) for name in r_by_set]
     beliefs = {name: SimpleNamespace(p_H=p_H) for name in r_by_set}
     outlook = SimpleNamespace(q_by_set={name: r_H_N_K[:, 9:11] for name, r_H_N_K in r_by_set.items()})
+    case = Case("c", "text", ("no", "yes"))
 
-    def ranked(weight_N: NDArray[np.float64]) -> list[Priority]:
-        return prioritise(sets, beliefs, r_by_set, outlook, weight_N)  # type: ignore[arg-type]
+    def ranked(weight_N: NDArray[np.float64], about: tuple[str, ...] = (), combined: bool = False) -> list[Priority]:
+        candidates = [Candidate(case, "edited", about=about, combined=combined)] * 2
+        return prioritise(sets, beliefs, r_by_set, candidates, outlook, weight_N)  # type: ignore[arg-type]
 
     weight_N = np.where(first_N[:, 0], 1.0, 3.0)
     assert [one.set_id for one in ranked(weight_N)] == ["S2", "S1"] == [one.set_id for one in ranked(7 * weight_N)]
     assert [one.set_id for one in ranked(1.0 / weight_N)] == ["S1", "S2"]
     assert ranked(weight_N)[0].flips == pytest.approx(3 * ranked(weight_N)[1].flips)
+
+    assert all(one.resolvable for one in ranked(weight_N))
+    # What was made for the other set alone, or can't tell it from others, resolves none.
+    assert {one.set_id for one in ranked(weight_N, about=("S1",)) if one.resolvable} == {"S1"}
+    assert not any(one.resolvable for one in ranked(weight_N, about=("S1", "S2"), combined=True))
     rows_ = rows(40)
     rows_[2]["weight"], rows_[3]["weight"] = None, 5
     task = load_task(str(cases_file(rows_)), 0).task
