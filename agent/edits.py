@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from askew.agent.conditions import parts_of
@@ -17,13 +19,16 @@ from askew.tasks.case import Case, Split
 
 EDITED_SETS = 32
 """Sets that minimal edits are made for, those most in doubt: a few of them will lead. The rest is only screened."""
+READ = 800
+"""Characters that every supervisor reads, with an edit after them: sentence encoders stop at some 250 tokens."""
 EDITED_PARENTS = 12
 """Answered cases of which edits are made; and as many that were not asked."""
 
 
 def edits(lab: Lab, notebook: Notebook, seen: set[str]) -> list[Candidate]:
     """Minimal edits, for the sets in doubt, of cases that were answered, and edits of several subjects at once."""
-    parents = [case for case in notebook.answered() if case.split is not Split.WRITTEN][-EDITED_PARENTS:]
+    answered = [case for case in notebook.answered() if case.split is not Split.WRITTEN]
+    parents = _read_to_the_end(answered)[-EDITED_PARENTS:]
     by_subject: dict[str, list[HypothesisSet]] = {}
     for one in notebook.sets:
         if not one.grounding.concept:
@@ -57,7 +62,16 @@ def edits(lab: Lab, notebook: Notebook, seen: set[str]) -> list[Candidate]:
 
 def _plain_cases(lab: Lab, notebook: Notebook, rng: np.random.Generator) -> list[Case]:
     """Pool cases to edit that were not asked: of those whose truth is least in doubt, drawn anew every round."""
-    pool = [case for case in lab.task.split(Split.POOL) if case.id not in notebook.asked]
+    pool = _read_to_the_end([case for case in lab.task.split(Split.POOL) if case.id not in notebook.asked])
     sure_N = notebook.unasked_truth(pool).max(axis=1)
     surest = np.argsort(-sure_N, kind="stable")[: max(EDITED_PARENTS, len(pool) // 2)]
     return [pool[int(i)] for i in rng.permutation(surest)[:EDITED_PARENTS]]
+
+
+def _read_to_the_end(cases: Sequence[Case]) -> list[Case]:
+    """Those short enough that what is added at the end is read; where all are longer, the shortest."""
+
+    def length(case: Case) -> int:
+        return len(case.text) + sum(map(len, case.options))
+
+    return [case for case in cases if length(case) <= READ] or sorted(cases, key=length)[:EDITED_PARENTS]

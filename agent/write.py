@@ -118,9 +118,9 @@ def proposed_cases(lab: Lab, n: int, rng: np.random.Generator, seen: set[str]) -
 def edits_for(task: Task, grounding: Grounding, parents: Sequence[Case], seen: set[str]) -> list[Written]:
     """Minimal edits of ``parents`` that raise one attribute, where the attribute knows such an edit.
 
-    There are none where the manner of a text is what is judged: an edit would change the truth.
+    There are none where an edit may change the truth.
     """
-    if grounding.concept or task.manner_matters:
+    if grounding.concept or not task.edits_keep_truth:
         return []
     made = []
     measure, _, _ = parts_of(grounding)
@@ -141,7 +141,7 @@ def combined_edits(
     1943, "The detection of defective members of large populations"). Groups are drawn anew for every parent, so that
     no two subjects always go together.
     """
-    if task.manner_matters:
+    if not task.edits_keep_truth:
         return []
     measures = list(dict.fromkeys(parts_of(grounding)[0] for grounding in groundings if not grounding.concept))
     made = []

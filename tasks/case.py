@@ -85,6 +85,8 @@ class Task:
     recorded: Mapping[str, Mapping[str, int | None]] = field(default_factory=dict)
     manner_matters: bool = False
     """Whether how something is said may be what makes it right (a taste, say): then no edit keeps the truth."""
+    editable: bool = True
+    """Whether harmless words at the end of a text leave its truth as it is; not so of grammar, or of texts in parts."""
     balanced: bool = True
     """Whether each class is right about equally often, as in every built-in task: the student is then held to it."""
     weights: Mapping[str, float] = field(default_factory=dict)
@@ -108,6 +110,11 @@ class Task:
     def weights_of(self, cases: Sequence[Case]) -> list[float]:
         """How much each case matters."""
         return [self.weights.get(case.id, 1.0) for case in cases]
+
+    @property
+    def edits_keep_truth(self) -> bool:
+        """Whether a minimal edit shares the truth of the case it was made of."""
+        return self.editable and not self.manner_matters
 
     @property
     def n_options(self) -> int:

@@ -104,6 +104,8 @@ class Wording(BaseModel):
     """Other ways of asking, with a word for each option, in the order of the options (see :class:`Task`)."""
     manner_matters: bool = False
     """Whether how something is said may be what makes it right (see :class:`Task`)."""
+    editable: bool = True
+    """Whether harmless words at either end of a text leave its truth as it is (see :class:`Task`)."""
     balanced: bool = False
     """Whether each class is right about equally often (see :class:`Task`)."""
     validator: NonEmpty | None = None
@@ -165,6 +167,7 @@ def build_task(
         cue=wording.cue,
         patterns=_patterns(where, wording, cases[0], options_vary),
         manner_matters=wording.manner_matters,
+        editable=wording.editable,
         balanced=wording.balanced,
         cases=cases,
         options_vary=options_vary,

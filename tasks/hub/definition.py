@@ -46,6 +46,7 @@ class Definition:
         group: the column of what several rows share; they stay in one split.
         noun: what a text is called.
         cue: how a text is continued so that the next word is the answer.
+        editable: whether harmless words at either end of a text leave its truth as it is.
     """
 
     repository: str
@@ -61,6 +62,7 @@ class Definition:
     group: str | None = None
     noun: str = "text"
     cue: str = ""
+    editable: bool = True
 
     def convert(self, row: Record, rng: np.random.Generator) -> Example | None:
         """The example that a row becomes, or ``None`` for one without a label.

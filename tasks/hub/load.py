@@ -117,6 +117,7 @@ def _task(
         question=definition.question,
         noun=definition.noun,
         cue=definition.cue,
+        editable=definition.editable,
         cases=cases,
         fingerprint=fingerprint(cases),
     )

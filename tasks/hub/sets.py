@@ -64,7 +64,7 @@ SETS: dict[str, Definition] = {
     ),
     "ethics-virtue": Definition(
         "hendrycks/ethics", "Does the trait after [SEP] fit the person?", "{scenario}", label="label", config="virtue",
-        test="test", noun="scenario",
+        test="test", noun="scenario", editable=False,
     ),
     "ethics-utilitarianism": Definition(
         "hendrycks/ethics", "Is the first of the two more pleasant than the second?", "{answer}",
@@ -75,10 +75,11 @@ SETS: dict[str, Definition] = {
     "anli-r2": Definition(
         "facebook/anli", "Does the hypothesis follow from the premise?", "Premise: {premise}\nHypothesis: {hypothesis}",
         label=lambda row: row["label"] == 0, train="train_r2", test="test_r2", group="premise", noun="pair of texts",
+        editable=False,
     ),
     "cola": Definition(
         "nyu-mll/glue", "Is this sentence good grammatical English?", "{sentence}", label="label", config="cola",
-        noun="sentence",
+        noun="sentence", editable=False,
     ),
     "sst2": Definition(
         "nyu-mll/glue", "Is this movie review positive or negative?", "{sentence}", label="label", config="sst2",
@@ -98,7 +99,7 @@ SETS: dict[str, Definition] = {
     ),
     "paws": Definition(
         "google-research-datasets/paws", "Do the two sentences mean the same?", "1: {sentence1}\n2: {sentence2}",
-        label="label", config="labeled_final", test="test", noun="pair of sentences",
+        label="label", config="labeled_final", test="test", noun="pair of sentences", editable=False,
     ),
     "quail": Definition(
         "textmachinelab/quail", BY_READING, "{context}\nQuestion: {question}\nAnswer: {answer}", answers="answers",
@@ -128,7 +129,7 @@ SETS: dict[str, Definition] = {
     ),
     "wic": Definition(
         "aps/super_glue", "Does the word mean the same in both sentences?", "{word}\n1: {sentence1}\n2: {sentence2}",
-        label="label", config="wic", noun="word in two sentences",
+        label="label", config="wic", noun="word in two sentences", editable=False,
     ),
     "twitter-sentiment": Definition(
         "EleutherAI/twitter-sentiment", "Is this tweet positive or negative?", "{text}", label="label", test="test",

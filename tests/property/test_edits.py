@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from askew.agent.edits import _read_to_the_end
 from askew.agent.hypotheses import Grounding
-from askew.agent.write import COMBINED, combined_edits, parent_of
+from askew.agent.write import COMBINED, combined_edits, edits_for, parent_of
 from askew.tasks.attributes import ATTRIBUTES, more_of
 from askew.tasks.case import Case, Split, Task
 
@@ -62,6 +64,15 @@ def test_subjects_go_with_others_in_the_next_case() -> None:
     assert all(together) and len(together[0] & together[1]) < 0.3 * len(together[0])
 
 
-def test_where_the_manner_is_judged_nothing_is_edited() -> None:
-    task = replace(task_of(options_vary=True), manner_matters=True)
+@pytest.mark.parametrize("why", [{"manner_matters": True}, {"editable": False}])
+def test_where_an_edit_may_change_the_truth_nothing_is_edited(why: dict[str, bool]) -> None:
+    task = replace(task_of(options_vary=True), **why)  # type: ignore[arg-type]
     assert combined_edits(task, GROUNDINGS, task.cases, np.random.default_rng(0), set()) == []
+    assert edits_for(task, GROUNDINGS[0], task.cases, set()) == []
+
+
+def test_what_is_edited_is_read_to_the_end() -> None:
+    short, long, longer = (Case(name, "so " * n, ("no", "yes")) for name, n in (("a", 50), ("b", 400), ("c", 500)))
+    assert _read_to_the_end([long, short, longer]) == [short]
+    assert _read_to_the_end([longer, long]) == [long, longer], "where all are long, any are better than none"
+    assert _read_to_the_end([]) == []
