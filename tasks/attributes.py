@@ -101,8 +101,8 @@ def keyword(*words: str) -> TextAttribute:
     quoted = ", ".join(map(repr, words))
     name = f"the word {quoted}" if len(words) == 1 else f"any of the words {quoted}"
     judging = any(ATTRIBUTES[manner].value(word) for word in words for manner in JUDGING)
-    # Two of a family: one alone would be the edit of that word.
-    add = None if judging else closing(f" ({', '.join(words[:2])})")
+    # Two of a family: one alone would be the edit of that word. Without a comma, which may be what is liked.
+    add = None if judging else closing(f" ({' '.join(words[:2])})")
     return TextAttribute(name, f"contains {name}", count_phrases([*map(re.escape, words)]), add)
 
 

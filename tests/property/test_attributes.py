@@ -149,4 +149,4 @@ def test_an_unknown_attribute_is_refused() -> None:
 def test_a_word_that_judges_is_put_into_no_text() -> None:
     assert keyword("lovely").add is None and keyword("plot", "awful").add is None
     add = keyword("plot", "story").add
-    assert add is not None and add("A quiet film. ") == "A quiet film. (plot, story)"
+    assert add is not None and add("A quiet film. ") == "A quiet film. (plot story)"
