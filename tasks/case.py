@@ -86,7 +86,7 @@ class Task:
     manner_matters: bool = False
     """Whether how something is said may be what makes it right (a taste, say): then no edit keeps the truth."""
     editable: bool = True
-    """Whether harmless words at the end of a text leave its truth as it is; not so of grammar, or of texts in parts."""
+    """Whether harmless words around a text leave its truth as it is; not so of grammar, or of texts in parts."""
     balanced: bool = True
     """Whether each class is right about equally often, as in every built-in task: the student is then held to it."""
     weights: Mapping[str, float] = field(default_factory=dict)

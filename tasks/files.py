@@ -105,7 +105,7 @@ class Wording(BaseModel):
     manner_matters: bool = False
     """Whether how something is said may be what makes it right (see :class:`Task`)."""
     editable: bool = True
-    """Whether harmless words at either end of a text leave its truth as it is (see :class:`Task`)."""
+    """Whether harmless words around a text leave its truth as it is (see :class:`Task`)."""
     balanced: bool = False
     """Whether each class is right about equally often (see :class:`Task`)."""
     validator: NonEmpty | None = None

@@ -46,7 +46,7 @@ class Definition:
         group: the column of what several rows share; they stay in one split.
         noun: what a text is called.
         cue: how a text is continued so that the next word is the answer.
-        editable: whether harmless words at either end of a text leave its truth as it is.
+        editable: whether harmless words around a text leave its truth as it is.
     """
 
     repository: str

@@ -259,6 +259,13 @@ def test_of_many_classes_what_tells_any_of_them_is_put_into_no_text(scripted: Sc
     assert not harmless
 
 
+def test_a_file_may_say_that_edits_would_change_its_truth(cases_file: Callable[..., Path]) -> None:
+    path = cases_file(rows(20))
+    assert load_task(str(path), 0).task.edits_keep_truth
+    path.with_suffix(".toml").write_text("editable = false\n", encoding="utf-8")
+    assert not load_task(str(path), 0).task.edits_keep_truth
+
+
 def test_what_is_said_of_most_cases_is_no_claim() -> None:
     def said(*texts: str) -> list[Chain]:
         return [Chain(f"c{i}", text, (), 0, 0, None, "", "", "") for i, text in enumerate(texts)]
