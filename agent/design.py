@@ -100,13 +100,12 @@ def prioritise(
     ``r_by_set`` is r_H_N_K of the pool, ``weight_N`` how much each of its cases matters; only ratios count.
     """
     u_N = weight_N / weight_N.mean()
-    single_C = np.array([not candidate.combined for candidate in candidates], dtype=np.bool_)
     ranked = []
     for hypothesis_set in sets:
         belief = beliefs[hypothesis_set.id]
         r_H_N_K = r_by_set[hypothesis_set.id]
         eig_C = infogain.eig(belief.p_H, outlook.q_by_set[hypothesis_set.id])
-        best = float((eig_C * single_C * concerned(candidates, hypothesis_set.id)).max(initial=0.0))
+        best = float((eig_C * apart(candidates, hypothesis_set.id)).max(initial=0.0))
         uncertainty = float(infogain.entropy(belief.p_H))
         resolvable = best > 0.01
         value = infogain.value_of_resolution(belief.p_H, r_H_N_K, u_N)
@@ -135,7 +134,6 @@ def choose(
     p_M = np.full(m, 1.0 / m)
     epig_C = infogain.epig(p_M, outlook.q_M_C_K, outlook.r_M_T_K, outlook.weight_T)
     edited_C = np.array([candidate.source == "edited" for candidate in candidates])
-    single_C = np.array([not candidate.combined for candidate in candidates])
     free_C = gate(outlook.reliability_C, edited_C, a_min, size)
     eig_by_set = {
         name: infogain.eig(beliefs[name].p_H, q_H_C_K) * outlook.tells_by_set[name]
@@ -157,8 +155,7 @@ def choose(
     for place, priority in enumerate(leading):
         share = len(range(place, labels, len(leading)))
         p_H, q_H_C_K = beliefs[priority.set_id].p_H, outlook.q_by_set[priority.set_id]
-        # An edit for another subject that changes this one too can't tell the two apart.
-        score_C = eig_by_set[priority.set_id] * free_C * single_C * concerned(candidates, priority.set_id)
+        score_C = eig_by_set[priority.set_id] * free_C * apart(candidates, priority.set_id)
         for index in infogain.joint_batch(p_H, q_H_C_K, share, score_C, rng).indices:
             take(index, priority.set_id)
     # The leading ones have labels of their own.
@@ -190,6 +187,12 @@ def screen(
 def concerned(candidates: Sequence[Candidate], set_id: str) -> NDArray[np.bool_]:
     """concerned_C: which cases were not made for other sets alone."""
     return np.array([not one.about or set_id in one.about for one in candidates], dtype=np.bool_)
+
+
+def apart(candidates: Sequence[Candidate], set_id: str) -> NDArray[np.bool_]:
+    """apart_C: which cases may be asked for one set, since they tell it apart from others that an edit changes too."""
+    single_C = np.array([not one.combined for one in candidates], dtype=np.bool_)
+    return single_C & concerned(candidates, set_id)
 
 
 def drawn_targets(weight_N: Array, n: int, rng: np.random.Generator) -> tuple[NDArray[np.int64], Array]:

@@ -34,8 +34,7 @@ def edits(lab: Lab, notebook: Notebook, seen: set[str]) -> list[Candidate]:
         if not one.grounding.concept:
             by_subject.setdefault(parts_of(one.grounding)[0], []).append(one)
     # Edits of the bank keep the truth by what they say; a word may be what it is told by.
-    words = [name for name in by_subject if is_of_words(name)]
-    of_words = [(name, one.grounding) for name in words for one in by_subject[name]]
+    of_words = [(name, one.grounding) for name, alike in by_subject.items() if is_of_words(name) for one in alike]
     goes_S = notebook.goes_with_truth([grounding for _, grounding in of_words])
     for name in {name for (name, _), goes in zip(of_words, goes_S, strict=True) if goes}:
         by_subject.pop(name)

@@ -228,7 +228,7 @@ def make_room(lab: Lab, notebook: Notebook) -> bool:
         return False
     least = max(known, key=lambda s: notebook.beliefs[s.id].none)
     belief = notebook.beliefs[least.id]
-    if belief.none < 0.5:
+    if not belief.doubted:
         return False
     case = None if belief.decided_by is None else notebook.answered()[belief.decided_by].id
     notebook.forget(least)

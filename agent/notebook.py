@@ -391,11 +391,10 @@ class Notebook:
         """
         cases = [candidate.case for candidate in candidates]
         originals = [self.origin(case) for case in cases]
-        plain_C = np.array([not candidate.about for candidate in candidates], dtype=np.bool_)
         changed_C_K_S = self.grounder.effects(self.groundings, cases)
         changed_C_K_S = np.abs(changed_C_K_S - self.grounder.effects(self.groundings, originals))
         changed_C_S = changed_C_K_S.max(axis=1) > CHANGED
-        return {one.id: plain_C | changed_C_S[:, s] | concerned(candidates, one.id) for s, one in enumerate(self.sets)}
+        return {one.id: changed_C_S[:, s] | concerned(candidates, one.id) for s, one in enumerate(self.sets)}
 
 
 def _moved(truth_N_K: Array, better_N_K: Array) -> Array:
