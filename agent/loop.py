@@ -33,6 +33,7 @@ from askew.agent.journal import Data
 from askew.agent.lab import PREDICTED, Lab
 from askew.agent.learners.student import due, retrain
 from askew.agent.notebook import Notebook
+from askew.agent.outlook import outlook_of
 from askew.agent.record import cluster_data, experiment_data, log_beliefs, note_birth
 from askew.agent.sets import (
     LARGEST_NUMBER_OF_SETS,
@@ -270,7 +271,7 @@ def look_ahead(lab: Lab, notebook: Notebook, controls: Controls, seen: set[str])
     rng = stream(lab.settings.seed, "outlook", lab.journal.round)
     index_T, weight_T = drawn_targets(np.array(lab.task.weights_of(pool)), TARGETS, rng)
     with lab.stage("outlook"):
-        outlook = notebook.outlook(candidates, [pool[int(i)] for i in index_T], weight_T, rng)
+        outlook = outlook_of(notebook, candidates, [pool[int(i)] for i in index_T], weight_T, rng)
     return candidates, outlook
 
 

@@ -13,10 +13,9 @@ from scipy.special import softmax
 from askew.agent import belief as beliefs
 from askew.agent.belief import SetBelief
 from askew.agent.conditional_logit import Array, flat_logit
-from askew.agent.design import Candidate, Outlook, concerned
+from askew.agent.design import Candidate
 from askew.agent.ground import Grounder
 from askew.agent.hypotheses import Grounding, HypothesisSet, Kind
-from askew.agent.infogain import evidence_expected
 from askew.agent.joint import Evidence, weigh
 from askew.agent.representation import Representation
 from askew.agent.theory import Answers, Theory, fit_theory
@@ -27,11 +26,8 @@ from askew.tasks.case import Case, Split
 EFFECT_VARIANCE = 1.0
 """Prior variance of the effect of a subject that certainly matters; scaled by how probable that is."""
 LEAST_VARIANCE = 1e-4
-DRAWS = 64
 GOES_WITH_TRUTH = 0.15
 """How much surer than usual, on average, the student is of the option for which something speaks that is telling."""
-CHANGED = 0.25
-"""Difference in a subject's effect from which an edit counts as one of that subject, whatever it was made for."""
 FEW = 2.0
 """So many cases with a subject that are as usual are added to those there are: a few prove little."""
 
@@ -118,7 +114,7 @@ class Notebook:
         if self._first is not None:
             # What the first student believed comes as the opinion: there is no more to learn without answers.
             unasked = replace(unasked, logit=flat_logit(variance_D))
-        columns_L_K_D, opinion_L_K = self._seen(cases)
+        columns_L_K_D, opinion_L_K = self.seen(cases)
         distinct, group_L = self.distinct(), self._groups(cases)
         own_L_K, said_L = unasked.of(columns_L_K_D, opinion_L_K)[distinct], weak_L[distinct]
         trust = taste_for(own_L_K, said_L) if task.manner_matters else trust_in(own_L_K, said_L)
@@ -143,7 +139,7 @@ class Notebook:
                 effects_L_K_S @ self._amounts("liking"),
                 self._kept(cases) * self._counting(cases, group_L),
             ),
-            Pool(*self._seen(pool)),
+            Pool(*self.seen(pool)),
             variance_D,
             balanced=task.balanced and not task.options_vary,
             taste=task.manner_matters,
@@ -176,7 +172,7 @@ class Notebook:
             self._unasked = len(self.written), fitted
         return self._unasked[1]
 
-    def _seen(self, cases: Sequence[Case]) -> tuple[Array, Array]:
+    def seen(self, cases: Sequence[Case]) -> tuple[Array, Array]:
         """columns_N_K_D and opinion_N_K of the cases, edits seen as the cases they were made from.
 
         After retraining the opinion is all that the first student believed before it asked.
@@ -207,16 +203,16 @@ class Notebook:
 
     def truth(self, cases: Sequence[Case]) -> Array:
         """p_N_K of the truth, as the student predicts it; its own opinion before it has learned."""
-        seen = self._seen(cases)
+        seen = self.seen(cases)
         if self.truth_model is None:
             return np.asarray(softmax(seen[1], axis=1))
-        return self.truth_model.of(*seen, self._better(cases))
+        return self.truth_model.of(*seen, self.better(cases))
 
     def _amounts(self, what: Literal["liking", "better", "misled"]) -> Array:
         """amount_S: how much each set's subject matters in one sense; 0 for sets that have not been weighed."""
         return np.array([getattr(self.mattering.get(s.id, Mattering()), what) for s in self.sets])
 
-    def _better(self, cases: Sequence[Case]) -> Array:
+    def better(self, cases: Sequence[Case]) -> Array:
         """better_N_K: log-odds of the truth that the hypothesis sets add.
 
         Nothing where options are classes: what makes one of them right is in the answers, and so in the leaning, which
@@ -235,20 +231,21 @@ class Notebook:
     def unasked_truth(self, cases: Sequence[Case]) -> Array:
         """p_N_K of the truth as predicted before any answer: what the supervisor's answers are judged by."""
         assert self.truth_model is not None
-        return self.truth_model.unasked.of(*self._seen(cases), self.truth_model.trust)
+        return self.truth_model.unasked.of(*self.seen(cases), self.truth_model.trust)
 
     def weak(self, cases: Sequence[Case], truth_N_K: Array) -> Array:
         """p_N_K of the supervisor's answer."""
         if self.theory is None:
             return truth_N_K
-        weak_N_Y_K = self._weak_given_truth(cases, self._effects(cases), self._kept(cases))
-        p_N_K: Array = np.einsum("ny,nyk->nk", truth_N_K, weak_N_Y_K)
+        p_N_K: Array = np.einsum("ny,nyk->nk", truth_N_K, self.weak_given_truth(cases))
         return p_N_K
 
-    def _weak_given_truth(self, cases: Sequence[Case], effects_N_K_S: Array, kept_N: Array) -> Array:
+    def weak_given_truth(self, cases: Sequence[Case]) -> Array:
         """p_N_Y_K: the supervisor's answer for each possible truth."""
         assert self.theory is not None
-        return beliefs.misled(self.theory.weak_given_truth(effects_N_K_S, self._seen(cases)[0]), kept_N)
+        # Sets that came after the last fit are unknown to the theory; the next fit adds them.
+        effects_N_K_S = self.grounder.effects(self.groundings[: self.theory.n_effects], cases)
+        return beliefs.misled(self.theory.weak_given_truth(effects_N_K_S, self.seen(cases)[0]), self._kept(cases))
 
     def goes_with_truth(self, groundings: Sequence[Grounding]) -> NDArray[np.bool_]:
         """goes_S: whether a subject tells the student what is right; to add it to a case would change the truth."""
@@ -278,11 +275,6 @@ class Notebook:
             (liking_N_K + self.bias_K)[:, None] + right_N_1_1 * np.eye(self.representation.task.n_options), axis=2
         )
         return answers_N_Y_K
-
-    def _effects(self, cases: Sequence[Case]) -> Array:
-        """effects_N_K_S of the sets that the fitted theories know; later ones are added at the next fit."""
-        assert self.theory is not None
-        return self.grounder.effects(self.groundings[: self.theory.n_effects], cases)
 
     def set_predictions(self, cases: Sequence[Case]) -> dict[str, tuple[Array, Array]]:
         """q_H_N_K and r_H_N_K of each set's hypotheses, on top of everything believed without the set.
@@ -342,59 +334,6 @@ class Notebook:
         self.given_up.append(hypothesis_set.grounding)
         for by_set in (self.beliefs, self.scores, self.mattering):
             by_set.pop(hypothesis_set.id, None)
-
-    def outlook(
-        self, candidates: Sequence[Candidate], targets: Sequence[Case], weight_T: Array, rng: np.random.Generator
-    ) -> Outlook:
-        """What is expected of every candidate, by the joint posterior and by each set; ``weight_T``: of the targets."""
-        assert self.theory is not None
-        assert self.truth_model is not None
-        cases = [candidate.case for candidate in candidates]
-        seen_C, seen_T, truth_C_K = self._seen(cases), self._seen(targets), self.truth(cases)
-        weak_C_Y_K = self._weak_given_truth(cases, self._effects(cases), self._kept(cases))
-        # What an answer may change is the leaning, and through it the truth.
-        leaning_M_D = self.truth_model.leaning.draws(DRAWS, rng)
-
-        def truth_draws(seen: tuple[Array, Array], better: Array) -> Array:
-            assert self.truth_model is not None
-            return np.stack(
-                [softmax(self.truth_model.scores_of(*seen, draw_D) + better, axis=1) for draw_D in leaning_M_D]
-            )
-
-        return Outlook(
-            truth_C_K=truth_C_K,
-            weak_C_K=np.einsum("cy,cyk->ck", truth_C_K, weak_C_Y_K),
-            reliability_C=np.einsum("cy,cyy->c", truth_C_K, weak_C_Y_K),
-            q_M_C_K=softmax(np.moveaxis(seen_C[0] @ leaning_M_D.T, 2, 0), axis=2),
-            r_M_C_K=truth_draws(seen_C, self._better(cases)),
-            r_M_T_K=truth_draws(seen_T, self._better(targets)),
-            q_by_set={set_id: q_H_C_K for set_id, (q_H_C_K, _) in self.set_predictions(cases).items()},
-            weight_T=weight_T,
-            tells_by_set=self._tells(candidates),
-            had_by_set=self._evidence_had(),
-        )
-
-    def _evidence_had(self) -> dict[str, Array]:
-        """had_H by set: the evidence to be expected of the answers so far, for each hypothesis if it is true."""
-        cases = self.answered()
-        tells_by_set = self._tells([self.asked[case.id] for case in cases])
-        return {
-            set_id: evidence_expected(q_H_L_K) @ tells_by_set[set_id]
-            for set_id, (q_H_L_K, _) in self.set_predictions(cases).items()
-        }
-
-    def _tells(self, candidates: Sequence[Candidate]) -> dict[str, NDArray[np.bool_]]:
-        """tells_C by set: which cases tell of it.
-
-        An edit tells of what it was made for and of what else it changes; what it leaves as it is in its parent, whose
-        truth it shares, it tells nothing new of.
-        """
-        cases = [candidate.case for candidate in candidates]
-        originals = [self.origin(case) for case in cases]
-        changed_C_K_S = self.grounder.effects(self.groundings, cases)
-        changed_C_K_S = np.abs(changed_C_K_S - self.grounder.effects(self.groundings, originals))
-        changed_C_S = changed_C_K_S.max(axis=1) > CHANGED
-        return {one.id: changed_C_S[:, s] | concerned(candidates, one.id) for s, one in enumerate(self.sets)}
 
 
 def _moved(truth_N_K: Array, better_N_K: Array) -> Array:

@@ -39,6 +39,7 @@ from askew.agent.lab import Lab, case_data
 from askew.agent.learners.student import check_learner
 from askew.agent.models.base import Completion
 from askew.agent.notebook import Mattering, Notebook, kept, kept_by_others
+from askew.agent.outlook import tells
 from askew.agent.representation import Representation
 from askew.agent.sets import Proposal, Surprise, duplicate_of, enumerated, from_cluster, from_surprises, make_set
 from askew.agent.truth import Heard, Pool, fit_unasked, hear
@@ -224,8 +225,8 @@ def test_an_edit_tells_of_what_it_changes_whatever_it_was_made_for(scripted: Scr
     parent = task.cases[3]
     edit = Case("edit", parent.text + " (so)", parent.options, Split.WRITTEN)
     notebook.origins["edit"] = parent
-    tells = notebook._tells([Candidate(edit, "edited", parent=parent.id, about=("S0",)), Candidate(parent, "pool")])
-    assert {name: list(tells[f"S{number}"]) for number, name in enumerate(names)} == {
+    told = tells(notebook, [Candidate(edit, "edited", parent=parent.id, about=("S0",)), Candidate(parent, "pool")])
+    assert {name: list(told[f"S{number}"]) for number, name in enumerate(names)} == {
         "exclamation marks": [True, True],  # made for it
         "parentheses": [True, True],  # changed by it
         "question marks": [False, True],
