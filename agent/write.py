@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 
 import numpy as np
 
@@ -30,8 +31,9 @@ MAX_TOKENS = 36
 TEMPERATURE = 0.9
 CONTINUATIONS = 4
 """Cases sampled from one prompt."""
-COMBINED = 16
-"""Attributes that one combined edit raises."""
+COMBINED = (16, 4)
+"""Attributes that one combined edit raises in one place, for one parent after the other: many tell of much, and few
+change little else, length above all."""
 SUREST = 0.15
 """Share of the pool from which examples are drawn: the cases the student is surest of."""
 
@@ -145,26 +147,28 @@ def combined_edits(
         return []
     measures = list(dict.fromkeys(parts_of(grounding)[0] for grounding in groundings if not grounding.concept))
     made = []
-    for parent in parents:
+    for parent, size in zip(parents, cycle(COMBINED)):
         order = [measures[int(i)] for i in rng.permutation(len(measures))]
         waiting = [name for name in order if edited(name, parent, task.options_vary)]
-        for first in range(0, len(waiting), COMBINED):
-            place = int(rng.integers(task.n_options))
-            case, raised = _combined(task, parent, waiting[first : first + COMBINED], place)
+        # Two answers get something each, or a longer one would be all that there is to choose by.
+        n_places = 2 if task.options_vary else 1
+        for first in range(0, len(waiting), size * n_places):
+            group, places = waiting[first : first + size * n_places], rng.permutation(task.n_options)[:n_places]
+            case, raised = _combined(task, parent, [(name, int(p)) for name, p in zip(group, cycle(places))])
             if len(raised) > 1 and _usable(task, case, seen):
                 made.append((Written(case, parent=parent.id), raised))
     return made
 
 
-def _combined(task: Task, parent: Case, measures: Sequence[str], place: int) -> tuple[Case, list[str]]:
-    """One edit after the other for option ``place``, and the measures of which there is more in the end."""
+def _combined(task: Task, parent: Case, wanted: Sequence[tuple[str, int]]) -> tuple[Case, list[str]]:
+    """Edits, one after the other, each of a measure for an option, and the measures of which there is more then."""
     vary, case = task.options_vary, parent
-    for name in measures:
+    for name, place in wanted:
         if (changed := edited_at(name, case, place, vary)) is not None:
             case = Case(parent.id, *changed, Split.WRITTEN)
-    raised = [name for name in measures if more_of(name, case, parent, place, vary)]
+    raised = [name for name, place in wanted if more_of(name, case, parent, place, vary)]
     called = hashlib.sha256(" + ".join(raised).encode()).hexdigest()[:10]
-    return Case(_edit_id(parent, called, place), case.text, case.options, Split.WRITTEN), raised
+    return Case(_edit_id(parent, called, wanted[0][1]), case.text, case.options, Split.WRITTEN), raised
 
 
 def _edit_id(parent: Case, measure: str, index: int) -> str:

@@ -26,11 +26,14 @@ from askew.tasks.passages import (
     numbers_of,
     overlap,
     sentences,
+    tokens,
     words_of,
 )
 
 Edit = Callable[[str], str | None]
 """The text with a little more of an attribute and the same truth, or ``None`` where that can't be done."""
+Edited = tuple[str, tuple[str, ...]]
+"""What an edit leaves of a case: its text and its options."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +64,8 @@ class OptionAttribute:
     description: str
     values: Callable[[Case], Sequence[float]]
     varying_only: bool = True
-    state: Callable[[Case, int], str] | None = None
-    """The case's text with a little more of the attribute for one option, the truth unchanged."""
+    add: Callable[[Case, int], Edited | None] | None = None
+    """The minimal edit that makes a little more of the attribute for one option, the truth unchanged."""
 
 
 JUDGING = ("good words", "bad words", "swearing")
@@ -125,7 +128,7 @@ def find(name: str) -> TextAttribute | OptionAttribute | None:
     return keyword(*(quoted[1:-1] for quoted in re.findall(_QUOTED, words[1]))) if words else None
 
 
-def edited(name: str, case: Case, options_vary: bool) -> list[tuple[str, tuple[str, ...]]]:
+def edited(name: str, case: Case, options_vary: bool) -> list[Edited]:
     """(text, options) of the minimal edits that raise an attribute in one place and keep the truth; there may be none.
 
     Where options vary each option is edited in turn, so that the pair differs in that option alone.
@@ -135,22 +138,25 @@ def edited(name: str, case: Case, options_vary: bool) -> list[tuple[str, tuple[s
     return [one for one in made if one is not None]
 
 
-def edited_at(name: str, case: Case, place: int, options_vary: bool) -> tuple[str, tuple[str, ...]] | None:
+def edited_at(name: str, case: Case, place: int, options_vary: bool) -> Edited | None:
     """(text, options) of the edit that raises an attribute for option ``place``, where there is one.
 
     What is measured about the text as a whole has one place, whichever is given.
     """
     attribute = find(name)
     if isinstance(attribute, OptionAttribute):
-        return None if attribute.state is None else (attribute.state(case, place), case.options)
+        return None if attribute.add is None else attribute.add(case, place)
     if attribute is None or attribute.add is None:
         return None
     changed = attribute.add(case.options[place] if options_vary else case.text)
     if changed is None:
         return None
-    if not options_vary:
-        return changed, case.options
-    return case.text, (*case.options[:place], changed, *case.options[place + 1 :])
+    return (case.text, _replaced(case, place, changed)) if options_vary else (changed, case.options)
+
+
+def _replaced(case: Case, place: int, option: str) -> tuple[str, ...]:
+    """The case's options with another one in a place."""
+    return (*case.options[:place], option, *case.options[place + 1 :])
 
 
 def more_of(name: str, case: Case, than: Case, place: int, options_vary: bool) -> bool:
@@ -249,10 +255,16 @@ def _distinct(text: str) -> float:
     return len(set(said)) / len(said) if said else 0.0
 
 
-def _stating(case: Case, option: int) -> str:
-    """The case's text with an asker who states the opinion that ``option`` is right."""
-    said = sentences(case.options[option])
-    return f"{case.text.rstrip()} I think it is: {said[-1] if said else case.options[option]}."
+def _stating(case: Case, place: int) -> Edited:
+    """The case with an asker who states the opinion that option ``place`` is right."""
+    said = sentences(case.options[place])
+    return f"{case.text.rstrip()} I think it is: {said[-1] if said else case.options[place]}.", case.options
+
+
+def _echoing(case: Case, place: int) -> Edited | None:
+    """The case with one more word of its text in option ``place``: the longest that isn't there yet."""
+    new = sorted(set(words_of(case.text)) - tokens(case.options[place]), key=lambda word: (-len(word), word))
+    return (case.text, _replaced(case, place, f"{case.options[place].rstrip()} ({new[0]})")) if new else None
 
 
 FILLER = " This is what there is to tell here and it is told here in the words that it takes to tell it."
@@ -261,8 +273,10 @@ FILLER = " This is what there is to tell here and it is told here in the words t
 _FORMS: tuple[tuple[str, str, Callable[[str], float], Edit | None], ...] = (
     ("length", "is long, wordy, detailed, has many words", lambda text: len(words_of(text)), closing(FILLER)),
     ("number of sentences", "has many sentences", lambda text: len(sentences(text)), closing(" That is it.")),
-    ("sentence length", "has long sentences", lambda t: _mean_length([words_of(s) for s in sentences(t)]), None),
-    ("word length", "uses long, difficult, formal words", lambda text: _mean_length(words_of(text)), None),
+    ("sentence length", "has long sentences", lambda t: _mean_length([words_of(s) for s in sentences(t)]),
+     ending(" and that is what there is to tell here in the words that it takes to tell it.")),
+    ("word length", "uses long, difficult, formal words", lambda text: _mean_length(words_of(text)),
+     closing(" (internationally)")),
     ("lines", "has several lines or paragraphs", count(r"\n"), closing("\n")),
     ("exclamation marks", "uses exclamation marks, is excited", count("!"), ending("!")),
     ("question marks", "asks a question, has question marks", count(r"\?"), closing(" Right?")),
@@ -341,13 +355,13 @@ for _attribute in _lexicon_attributes():
 for _option in (
     OptionAttribute("comes first", "is the first option, comes first, is on top", comes_first),
     OptionAttribute("comes last", "is the last option, comes last, second, at the bottom", comes_last),
-    OptionAttribute("overlap with the question", "repeats words of the question or prompt", overlap),
+    OptionAttribute("overlap with the question", "repeats words of the question or prompt", overlap, add=_echoing),
     OptionAttribute(
         "agreement with the stated opinion",
         "agrees with the opinion, belief or guess that the user states, tells them what they think",
         agreement,
         varying_only=False,
-        state=_stating,
+        add=_stating,
     ),
 ):
     OPTION_ATTRIBUTES.add(_option.name, _option)
