@@ -53,6 +53,8 @@ class Priority:
     evpi: float
     resolvable: bool
     why: str
+    gain: float
+    """What the best candidate is expected to settle of it, in the same cases."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,8 @@ def prioritise(
         worth = (value + uncertainty) * (1.0 if resolvable else 0.1)
         why = f"best candidate tells {best:.3f} nats of the {uncertainty:.2f} that are unsure"
         flips = infogain.expected_flips(belief.p_H, r_H_N_K, u_N)
-        ranked.append((worth, Priority(hypothesis_set.id, flips, value, resolvable, why)))
+        gain = worth * best / max(uncertainty, best, 1e-12)
+        ranked.append((worth, Priority(hypothesis_set.id, flips, value, resolvable, why, gain)))
     ranked.sort(key=lambda item: (-item[0], item[1].set_id))
     return [priority for _, priority in ranked]
 
@@ -151,15 +154,15 @@ def choose(
     for_sets = int(SET_SHARE * first + LATER_SHARE * (size - first))
     screened = int(SCREENING * for_sets)
     labels = for_sets - screened
-    leading = [p for p in priorities if p.resolvable][: min(SETS_A_ROUND, labels)]
-    for place, priority in enumerate(leading):
-        share = len(range(place, labels, len(leading)))
+    leading = [p for p in priorities if p.resolvable][:SETS_A_ROUND]
+    given = shares([priority.gain for priority in leading], labels)
+    for priority, share in zip(leading, given, strict=True):
         p_H, q_H_C_K = beliefs[priority.set_id].p_H, outlook.q_by_set[priority.set_id]
         score_C = eig_by_set[priority.set_id] * free_C * apart(candidates, priority.set_id)
         for index in infogain.joint_batch(p_H, q_H_C_K, share, score_C, rng).indices:
             take(index, priority.set_id)
-    # The leading ones have labels of their own.
-    others = sorted(eig_by_set.keys() - {priority.set_id for priority in leading})
+    # What has labels of its own needs no screening.
+    others = sorted(eig_by_set.keys() - {choice.set_id for choice in chosen})
     for index in screen(others, outlook, beliefs, free_C, screened):
         take(index, max(eig_by_set, key=lambda s: eig_by_set[s][index]))
     score_C = epig_C * outlook.reliability_C * free_C * ~edited_C
@@ -168,6 +171,18 @@ def choose(
         eig = max((float(eig_C[index]) for eig_C in eig_by_set.values()), default=0.0)
         chosen.append(Choice(index, None, eig, float(epig_C[index])))
     return [chosen[int(i)] for i in rng.permutation(len(chosen))]
+
+
+def shares(gains: Sequence[float], labels: int) -> list[int]:
+    """How many of ``labels`` each set gets; ``gains`` is what the first would settle.
+
+    What n labels leave unsettled is taken to fall as 1/(1 + n), so that the next one settles 1/((1 + n)(2 + n)) of it.
+    """
+    given = [0] * len(gains)
+    for _ in range(labels if gains else 0):
+        next_S = [gain / ((1 + n) * (2 + n)) for gain, n in zip(gains, given, strict=True)]
+        given[int(np.argmax(next_S))] += 1
+    return given
 
 
 def screen(

@@ -246,7 +246,10 @@ class _Sampler:
     def _hand_over(self, s: int) -> None:
         """Give the effect of set s to whichever idle set bears it out best, s itself included."""
         mine = self._now_S[s]
-        alike_V = (self._kind_V == self._kind_V[mine]) & (np.abs(self._amount_V) == abs(self._amount_V[mine]))
+        # What is liked may turn out to be better, and the other way round, elsewhere: between them there is no way but
+        # through a state that answers may speak against.
+        misleads_V = self._kind_V == _KINDS.index(Kind.MISLED)
+        alike_V = (misleads_V == misleads_V[mine]) & (np.abs(self._amount_V) == abs(self._amount_V[mine]))
         free_S = ~self._active()
         free_S[s] = True
         offered_V = np.flatnonzero(alike_V & free_S[self._set_V])

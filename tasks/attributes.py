@@ -263,8 +263,11 @@ def _stating(case: Case, place: int) -> Edited:
 
 def _echoing(case: Case, place: int) -> Edited | None:
     """The case with one more word of its text in option ``place``: the longest that isn't there yet."""
-    new = sorted(set(words_of(case.text)) - tokens(case.options[place]), key=lambda word: (-len(word), word))
-    return (case.text, _replaced(case, place, f"{case.options[place].rstrip()} ({new[0]})")) if new else None
+    missing = tokens(case.text) - tokens(case.options[place])
+    new = sorted((word for word in missing if WORD.fullmatch(word)), key=lambda word: (-len(word), word))
+    if not new or overlap(case)[place] == 1.0:
+        return None
+    return case.text, _replaced(case, place, f"{case.options[place].rstrip()} ({new[0]})")
 
 
 FILLER = " This is what there is to tell here and it is told here in the words that it takes to tell it."

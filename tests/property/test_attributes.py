@@ -10,7 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from askew.errors import InputError
-from askew.tasks.attributes import ATTRIBUTES, OPTION_ATTRIBUTES, TextAttribute, bank, find, keyword, lexicon, measure
+from askew.tasks.attributes import (
+    ATTRIBUTES,
+    OPTION_ATTRIBUTES,
+    TextAttribute,
+    bank,
+    edited_at,
+    find,
+    keyword,
+    lexicon,
+    measure,
+    more_of,
+)
 from askew.tasks.case import Case
 
 telling = ("I", "think", "it", "is", "not", "4.5", "7,", "perhaps!", "great", "question", "(really)", '"so"', "A.")
@@ -115,6 +126,22 @@ def test_an_opinion_is_found_in_a_long_text_in_no_time() -> None:
     started = time.perf_counter()
     assert measure(OPTION_ATTRIBUTES["agreement with the stated opinion"], case, options_vary=True) == (0.0, 0.0)
     assert time.perf_counter() - started < 5.0
+
+
+@given(texts, st.lists(texts, min_size=2, max_size=3, unique=True), st.integers(0, 1))
+def test_what_is_edited_about_an_option_there_is_more_of_for_that_option(
+    text: str, options: list[str], place: int
+) -> None:
+    case = Case("a", text, tuple(options))
+    name = "overlap with the question"
+    changed = edited_at(name, case, place, options_vary=True)
+    if changed is not None:
+        edited = Case("a", *changed)
+        assert more_of(name, edited, case, place, options_vary=True)
+        others = [index for index in range(len(options)) if index != place]
+        assert edited.text == text and all(edited.options[index] == options[index] for index in others)
+    said = Case("a", "Who painted the ceiling?", ("It was Anna.", "I painted it"))
+    assert edited_at(name, said, 1, options_vary=True) == (said.text, ("It was Anna.", "I painted it (ceiling)"))
 
 
 def test_a_keyword_is_a_whole_word_in_any_case() -> None:

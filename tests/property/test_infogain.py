@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from askew.agent import infogain
+from askew.agent.design import shares
 
 
 def beliefs(draw_seed: int, h: int, c: int, k: int, t: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -214,3 +215,12 @@ def test_screening_ignores_the_order_of_hypotheses_and_finds_the_best_single_cas
     order = rng.permutation(6)
     again = infogain.screening_batch(evidence_H_C[order], p_H[order], had_H[order], np.ones(12, dtype=bool), 5)
     assert again == chosen
+
+
+@given(st.lists(st.floats(0.0, 10.0), max_size=8), st.integers(0, 30))
+def test_labels_are_shared_out_by_what_they_settle(gains: list[float], labels: int) -> None:
+    given_S = shares(gains, labels)
+    assert sum(given_S) == (labels if gains else 0)
+    worth_next_S = [gain / ((1 + given) * (2 + given)) for gain, given in zip(gains, given_S, strict=True)]
+    worth_last_S = [gain / (given * (1 + given)) for gain, given in zip(gains, given_S, strict=True) if given]
+    assert not worth_last_S or max(worth_next_S) <= min(worth_last_S), "no label would settle more elsewhere"

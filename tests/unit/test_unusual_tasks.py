@@ -172,7 +172,7 @@ def test_most_labels_of_a_small_round_decide_between_hypotheses(size: int) -> No
         tells_by_set=dict.fromkeys(names, np.ones(60, dtype=np.bool_)),
     )  # fmt: skip
     beliefs = {name: SimpleNamespace(p_H=np.array([0.5, 0.5]), none=0.5) for name in names}
-    priorities = [Priority(name, 1.0, 0.1, True, "") for name in names]
+    priorities = [Priority(name, 1.0, 0.1, True, "", 0.1) for name in names]
     chosen = choose(candidates, outlook, priorities, beliefs, size, 0.5, rng)  # type: ignore[arg-type]
     assert len(chosen) == size == len({choice.candidate for choice in chosen})
     assert sum(choice.set_id is not None for choice in chosen) == int(SET_SHARE * size)
@@ -191,7 +191,7 @@ def test_of_a_large_round_only_the_first_hundred_labels_are_mostly_for_hypothese
         tells_by_set=dict.fromkeys(names, np.ones(300, dtype=np.bool_)),
     )  # fmt: skip
     beliefs = {name: SimpleNamespace(p_H=np.array([0.5, 0.5]), none=0.5) for name in names}
-    priorities = [Priority(name, 1.0, 0.1, True, "") for name in names]
+    priorities = [Priority(name, 1.0, 0.1, True, "", 0.1) for name in names]
 
     def for_sets(labels_used: int) -> int:
         chosen = choose(candidates, outlook, priorities, beliefs, 100, 0.5, rng, labels_used)  # type: ignore[arg-type]
