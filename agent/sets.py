@@ -37,10 +37,10 @@ COMMON = 0.025
 COMMONEST_WORDS, COMMONEST_FAMILIES = 96, 48
 """How many of these words, and of families of words, at most."""
 LARGEST_NUMBER_OF_SETS = 16
-EXPECTED_MISTAKES = 1.25
+EXPECTED_MISTAKES = 1.5
 """Systematic mistakes that a supervisor is expected to have before anything is known."""
-OF_WORDS = 0.25
-"""How many of them are expected to be about a word or a family of words that no attribute measures (see LOG.md)."""
+OF_WORDS = 0.5
+"""How many of them are expected to be about a word or a family of words that no attribute measures."""
 NAMED = 1.5
 """How much likelier it is that a subject matters which chains name than one that nobody thought of (see LOG.md)."""
 MOST_EXPECTED = 0.5
