@@ -30,8 +30,7 @@ STUDENT, CASES, CHAINS, GOAL_TOKENS = "smollm2-135m", 50, 4, 60
 
 def measure(what: str, model: LanguageModel, prompt: str, task: Task, cases: list[Case]) -> None:
     """Warm the model up on another case, then time 200 chains."""
-    other = next(case for case in task.split(Split.VALIDATION))
-    sample_chains(model, prompt, task, [other], 1, 1.0, 1)
+    sample_chains(model, prompt, task, task.split(Split.VALIDATION)[:1], 1, 1.0, 1)
     timed = Timed(model)
     start = time.perf_counter()
     chains = sample_chains(timed, prompt, task, cases, CHAINS, 1.0, 0)
