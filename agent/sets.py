@@ -169,8 +169,8 @@ class Surprise:
 def from_surprises(surprise: Surprise) -> list[Proposal]:
     """Attributes, words and families of words that explain where the supervisor departed from the prediction.
 
-    The answers that propose a set also weigh it, so its prior is what one of all that were tried has. What known sets
-    already explain is not proposed again.
+    The answers that propose a set also weigh it, so its prior is what one of all measures of its kind has, known ones
+    among them. What known sets already explain is not proposed again.
     """
     if len(surprise.cases) < FEWEST_ANSWERS:
         return []
@@ -186,14 +186,16 @@ def from_surprises(surprise: Surprise) -> list[Proposal]:
     for a in np.lexsort((-option_A, -np.abs(z_A))):
         best_of.setdefault(tried[a].measure, int(a))
     ranked = list(best_of.values())
-    of_words = set(words)
-    leading = [a for a in ranked if tried[a] not in of_words][:SURPRISES]
-    leading += [a for a in ranked if tried[a] in of_words][:SURPRISES]
-    return [
-        _surprising(surprise, tried[a], z_A[a], len(tried), EXPECTED_MISTAKES)
-        for a in leading
-        if np.abs(z_A[a]) > SURPRISING
-    ]
+    # Most measures have sets already: that few are left to be tried makes none of these likelier.
+    named = {one.measured for one in attributes}
+    unnamed = {one.measured for one in (*words, *surprise.known) if not one.concept} - named
+    kinds = ((named, EXPECTED_MISTAKES - OF_WORDS), (unnamed, OF_WORDS))
+    proposals = []
+    for kind, expected in kinds:
+        leading = [a for a in ranked if tried[a].measured in kind][:SURPRISES]
+        surprising = (a for a in leading if np.abs(z_A[a]) > SURPRISING)
+        proposals += [_surprising(surprise, tried[a], z_A[a], len(kind), expected) for a in surprising]
+    return proposals
 
 
 def split_off(surprise: Surprise, believed: Sequence[HypothesisSet]) -> list[Proposal]:

@@ -81,6 +81,23 @@ def test_surprising_answers_propose_a_family_where_none_of_its_words_is_enough(c
     assert "any of the words 'skein', 'spool', 'twine'" in [proposal.subject for proposal in from_surprises(told)]
 
 
+def test_what_is_left_to_be_tried_is_no_likelier_for_what_was_tried_before(cases_file: Callable[..., Path]) -> None:
+    made, rng = rows(240), np.random.default_rng(0)
+    for row in made:
+        row["text"] = " ".join(["It", *rng.choice(["chair", "shale", "bench", "torch", "plate"], 2, replace=False)])
+    grounder = Grounder(load_task(str(cases_file(made)), 0).task, embed)
+    cases = grounder.task.split(Split.POOL)
+    answers = [1 if "torch" in case.text else int(rng.integers(2)) for case in cases]
+    others = [one for one in grounder.words(cases, 4) if one.measure != "the word 'torch'"]
+    first, late = (
+        next(one for one in from_surprises(told) if one.subject == "the word 'torch'")
+        for told in (
+            Surprise(grounder, cases, np.eye(2)[answers], np.full((len(cases), 2), 0.5), k) for k in ([], others)
+        )
+    )
+    assert len(others) >= 4 and first.matters == late.matters
+
+
 def test_a_family_that_an_attribute_has_a_name_for_is_left_out(cases_file: Callable[..., Path]) -> None:
     made = rows(240)
     for index, row in enumerate(made):
