@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
@@ -69,10 +67,10 @@ class LocalModel:
 
     def publish(self, weights: Path) -> str:
         """Let the student in ``weights`` write and score; the features stay what they are."""
-        from askew.agent.models.merge import published
+        from askew.agent.models.merge import give_memory_back, published
 
         self.speaker = published(self.folder, weights, self._device)
-        _give_memory_back()
+        give_memory_back()
         self._published += 1
         self.version = f"{self.name}@{self._published}"
         return self.version
@@ -230,13 +228,6 @@ def features_fingerprint(folder: Path) -> str:
     """Digest of a model folder's weights and tokenizer, and of how features are taken from them."""
     exact = "" if fast_bfloat16() else "/float32"
     return weights_fingerprint(folder, f"final+middle/{FEATURE_ROWS}/{LENGTH_BUCKET}{exact}")
-
-
-def _give_memory_back() -> None:
-    """Return to the system what was freed: glibc keeps it, which is more than a network once several were loaded."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
-    if trim is not None:
-        trim(0)
 
 
 def _batches(lengths: Sequence[int]) -> Iterator[tuple[int, list[int]]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import shutil
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,9 +52,9 @@ def merged(base: Path, adapter: Path, into: Path) -> Path:
 
     Raises ``ModelError`` when they don't fit.
     """
-    network = published(base, adapter, torch.device("cpu"))
     with quietly():
-        network.save_pretrained(into)
+        published(base, adapter, torch.device("cpu")).save_pretrained(into)
+    give_memory_back()
     for file in base.iterdir():
         if file.is_file() and file.suffix in {".json", ".txt", ".model", ".jinja"} and not (into / file.name).exists():
             shutil.copy2(file, into / file.name)
@@ -85,3 +87,10 @@ def _loaded(folder: Path, dtype: torch.dtype) -> Any:
     from transformers import AutoModelForCausalLM
 
     return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, use_safetensors=True)
+
+
+def give_memory_back() -> None:
+    """Return to the system what was freed: glibc keeps it, which is more than a network once several were loaded."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)

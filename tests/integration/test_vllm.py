@@ -42,7 +42,8 @@ PER_TOKEN = 0.35
 bfloat16 is up to 0.16 from its own float32, so each side may be that far off."""
 OPTIONS = ("negative", "positive")
 EXACT = 0.01
-"""The same in float32, where rounding doesn't hide whose weights answer: a published student is told from the first."""
+"""The same in float32, where rounding doesn't hide whose weights answer: a published student is told from the first.
+Nor does it decide between two words there: only in float32 have both to say the same."""
 TEXTS = ("A dull, lifeless film.", "Lovely and warm from the first scene to the last!", "It tries hard. It fails.")
 PROMPTS = tuple(
     load_prompt("chain").render(
@@ -122,12 +123,6 @@ def test_what_a_completion_says_about_itself(model: LanguageModel) -> None:
     assert not cut.finished and cut.tokens == 5 and cut.model_version == model.version == f"{NAME}@0"
     (stopped,) = sampled(max_tokens=40, stop=(" seven",))
     assert stopped.finished and stopped.text.endswith(" six,")
-
-
-def test_greedy_continuations_are_the_same_on_both(models: dict[str, LanguageModel]) -> None:
-    request = SamplingRequest(("One, two, three, four,", "Monday, Tuesday,"), max_tokens=8, temperature=0.0)
-    local, vllm = (models[name].sample(request) for name in ("local", "vllm"))
-    assert [several[0].text for several in local] == [several[0].text for several in vllm]
 
 
 def test_log_probabilities_of_the_same_weights_agree(models: dict[str, LanguageModel]) -> None:
@@ -213,6 +208,7 @@ def test_kill_9_in_a_round_then_a_student_that_is_published(folder: Path, tmp_pa
         print(f"publish to first answer: {time.monotonic() - start:.0f} s")
         local.speaker.float()
         assert apart(local, model) <= EXACT
+        assert said_by(local) == said_by(model)
         assert np.abs(model.option_logprobs(SCORED, CONTINUED) - before).max() > 10 * EXACT
     finally:
         victims = processes_of(model.server)
