@@ -25,7 +25,7 @@ SET_SHARE, LATER_SHARE = 0.8, 0.4
 """Share of a round's labels that goes to telling hypotheses apart, among a run's first labels and later; the rest goes
 to the truth."""
 SCREENING = 0.5
-"""Share of these that screens all other sets together; the rest is for the leading ones."""
+"""Least share of these that screens all other sets together; the rest is for the leading ones, if there are any."""
 SETS_A_ROUND = 6
 
 
@@ -152,18 +152,16 @@ def choose(
 
     first = max(0, min(size, FIRST_LABELS - labels_used))
     for_sets = int(SET_SHARE * first + LATER_SHARE * (size - first))
-    screened = int(SCREENING * for_sets)
-    labels = for_sets - screened
     leading = [p for p in priorities if p.resolvable][:SETS_A_ROUND]
-    given = shares([priority.gain for priority in leading], labels)
+    given = shares([priority.gain for priority in leading], for_sets - int(SCREENING * for_sets))
     for priority, share in zip(leading, given, strict=True):
         p_H, q_H_C_K = beliefs[priority.set_id].p_H, outlook.q_by_set[priority.set_id]
         score_C = eig_by_set[priority.set_id] * free_C * apart(candidates, priority.set_id)
         for index in infogain.joint_batch(p_H, q_H_C_K, share, score_C, rng).indices:
             take(index, priority.set_id)
-    # What has labels of its own needs no screening.
+    # What has labels of its own needs no screening. Before anything is suspected no set leads: then all is screening.
     others = sorted(eig_by_set.keys() - {choice.set_id for choice in chosen})
-    for index in screen(others, outlook, beliefs, free_C, screened):
+    for index in screen(others, outlook, beliefs, free_C, for_sets - len(chosen)):
         take(index, max(eig_by_set, key=lambda s: eig_by_set[s][index]))
     score_C = epig_C * outlook.reliability_C * free_C * ~edited_C
     batch = infogain.joint_batch(p_M, outlook.q_M_C_K, size - len(chosen), score_C, rng)

@@ -158,8 +158,10 @@ def test_edits_do_not_crowd_out_the_cases_that_tell_of_the_truth() -> None:
     assert allowed_C[:60].all() and allowed_C[60:].sum() == 40 and allowed_C[-40:].all()
 
 
+@pytest.mark.parametrize("leading", [0, 8])
 @pytest.mark.parametrize("size", [1, 4, 9, 20])
-def test_most_labels_of_a_small_round_decide_between_hypotheses(size: int) -> None:
+def test_most_labels_of_a_small_round_decide_between_hypotheses(size: int, leading: int) -> None:
+    """Where no set leads they screen all of them."""
     rng = np.random.default_rng(0)
     candidates = [Candidate(Case(f"c{i}", f"text {i}", ("a", "b")), "pool") for i in range(60)]
     q_H_C_K = rng.dirichlet([1.0, 1.0], size=(2, 60))
@@ -172,7 +174,7 @@ def test_most_labels_of_a_small_round_decide_between_hypotheses(size: int) -> No
         tells_by_set=dict.fromkeys(names, np.ones(60, dtype=np.bool_)),
     )  # fmt: skip
     beliefs = {name: SimpleNamespace(p_H=np.array([0.5, 0.5]), none=0.5) for name in names}
-    priorities = [Priority(name, 1.0, 0.1, True, "", 0.1) for name in names]
+    priorities = [Priority(name, 1.0, 0.1, s < leading, "", 0.1) for s, name in enumerate(names)]
     chosen = choose(candidates, outlook, priorities, beliefs, size, 0.5, rng)  # type: ignore[arg-type]
     assert len(chosen) == size == len({choice.candidate for choice in chosen})
     assert sum(choice.set_id is not None for choice in chosen) == int(SET_SHARE * size)
