@@ -42,6 +42,11 @@ LOG_SHARPNESS = np.log(np.array([0.2, 0.4, 0.25, 0.15]))
 BIASES = np.linspace(-1.5, 1.5, 7)
 LOG_BIASES = log_softmax(-0.5 * (BIASES / 0.6) ** 2)
 SWEEPS, BURN_IN = 140, 40
+"""Sweeps, and how many of them, the first ones, are not counted."""
+LONGER, SETTLED = 5, 0.05
+"""Where some probability's standard error is still larger, so many times as many sweeps are counted at most."""
+BATCH = 20
+"""Sweeps in a row whose mean counts as one draw: effects that make up for one another stay for a dozen sweeps."""
 _KINDS = (None, *Kind)
 TOGETHER = 24
 """Idle sets that are looked at together."""
@@ -127,22 +132,39 @@ def weigh(
         rng: drives the sampler; the same generator and evidence give the same posterior.
         biased: whether the supervisor may lean to an option whatever the case (fixed classes).
         log_told: for each set the log-likelihood_H (h0 last) of what a person said about it in words, if anything.
-        sweeps: Gibbs sweeps.
+        sweeps: Gibbs sweeps; more, up to ``LONGER`` times as many, where the posterior isn't known well by then.
         burn_in: how many of them, the first ones, are not counted.
     """
     told = list(log_told) or [None] * len(sets)
     states = [_states_of(one, said) for one, said in zip(sets, told, strict=True)]
     sampler = _Sampler(states, evidence, biased, rng)
     total_S = [np.zeros(len(own)) for own in states]
+    matters_T_S: list[list[float]] = []
     competence, bias_K = 0.0, np.zeros(evidence.prior_L_K.shape[1])
-    for sweep in range(sweeps):
+    for _ in range(burn_in):
+        sampler.sweep()
+    wanted = sweeps - burn_in
+    while len(matters_T_S) < wanted or (len(matters_T_S) < LONGER * wanted and not _settled(np.array(matters_T_S))):
         conditional_S = sampler.sweep()
-        if sweep >= burn_in:
-            competence += float(COMPETENCE[sampler.competence])
-            bias_K += BIASES[sampler.bias_K]
-            total_S = [total_V + p_V for total_V, p_V in zip(total_S, conditional_S, strict=True)]
-    counted = sweeps - burn_in
+        competence += float(COMPETENCE[sampler.competence])
+        bias_K += BIASES[sampler.bias_K]
+        total_S = [total_V + p_V for total_V, p_V in zip(total_S, conditional_S, strict=True)]
+        matters_T_S.append([1.0 - p_V[0] for p_V in conditional_S])
+    counted = len(matters_T_S)
     return _summary(states, [total_V / counted for total_V in total_S], competence / counted, bias_K / counted)
+
+
+def _settled(matters_T_S: Array) -> bool:
+    """Whether the mean of each of S probabilities over T sweeps is known to within ``SETTLED``.
+
+    By the standard error of batch means (Flegal and Jones 2010, "Batch means and spectral variance estimators in
+    Markov chain Monte Carlo").
+    """
+    whole = len(matters_T_S) // BATCH
+    if whole < 2 or not matters_T_S.size:
+        return True
+    mean_B_S = matters_T_S[: whole * BATCH].reshape(whole, BATCH, -1).mean(axis=1)
+    return bool((mean_B_S.std(axis=0, ddof=1) / np.sqrt(whole)).max() <= SETTLED)
 
 
 def _states_of(hypothesis_set: HypothesisSet, told_H: Array | None) -> list[_State]:
@@ -205,9 +227,7 @@ class _Sampler:
         """Draw everything once, given all else; the conditional probabilities p_V of every set's states."""
         self._draw_nuisance()
         conditional_S = self._draw_states()
-        for s in np.flatnonzero(self._active()):
-            if self._active()[s]:
-                self._hand_over(int(s))
+        self._hand_over_all()
         return conditional_S
 
     def _active(self) -> NDArray[np.bool_]:
@@ -242,6 +262,14 @@ class _Sampler:
         chosen_V = np.concatenate([np.arange(first, last) for first, last in bounds])
         log_p_V = self._loglik_of(chosen_V, self._all_but(looked_at[0])) + self._log_prior_V[chosen_V]
         return np.split(log_p_V, np.cumsum([last - first for first, last in bounds])[:-1])
+
+    def _hand_over_all(self) -> None:
+        """As many effects as there are, each time of whichever set has one then.
+
+        In a fixed order the first sets would give and the last ones take.
+        """
+        for _ in range(int(self._active().sum())):
+            self._hand_over(int(self._rng.choice(np.flatnonzero(self._active()))))
 
     def _hand_over(self, s: int) -> None:
         """Give the effect of set s to whichever idle set bears it out best, s itself included."""

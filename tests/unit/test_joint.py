@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import combinations, product
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy.special import expit, logsumexp
+from scipy.stats import chisquare
 
 from askew.agent import joint
 from askew.agent.hypotheses import Grounding, Hypothesis, HypothesisSet, Kind
@@ -149,6 +150,42 @@ def test_sets_that_are_looked_at_together_are_drawn_as_one_by_one(monkeypatch: p
         found.append(np.stack(posterior(world, weak_N, [a_set(s, WAYS) for s in range(8)]).p_S))
     assert found[0].max() > 0.9
     assert np.allclose(found[0], found[1], rtol=1e-9) and np.allclose(found[0], found[2], rtol=1e-9)
+
+
+def test_an_effect_that_no_answer_speaks_of_goes_to_every_set_alike() -> None:
+    """What hands effects over leaves the posterior as it is: begun with all pairs of sets alike it ends so."""
+    world = World(20, 4)
+    world.effects = np.zeros_like(world.effects)
+    states = [joint._states_of(a_set(s, WAYS[:2]), None) for s in range(4)]
+    rng = np.random.default_rng(0)
+    sampler = joint._Sampler(states, world.evidence(np.zeros(20, dtype=np.int64)), True, rng)
+    pairs = list(combinations(range(4), 2))
+    ended = dict.fromkeys(pairs, 0)
+    for number in range(2400):
+        sampler._now_S = sampler._first_S[:-1].copy()
+        sampler._now_S[list(pairs[number % 6])] += 1
+        sampler._hand_over_all()
+        first, second = np.flatnonzero(sampler._active())
+        ended[int(first), int(second)] += 1
+    assert chisquare(list(ended.values())).pvalue > 1e-3, ended
+
+
+def test_what_is_not_known_well_yet_is_sampled_for_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    swept, sweep = [0], joint._Sampler.sweep
+
+    def counted(sampler: joint._Sampler) -> list[NDArray[np.float64]]:
+        swept[0] += 1
+        return sweep(sampler)
+
+    monkeypatch.setattr(joint._Sampler, "sweep", counted)
+    world = World(60, 2, seed=1)
+    posterior(world, world.truth_N, [a_set(s, WAYS) for s in range(2)])
+    assert swept[0] == joint.SWEEPS, "what is clear takes as many as it did"
+    world.effects[:, :, 1] = world.effects[:, :, 0]
+    weak_N = np.where((world.level_N_S[:, 0] > 0) & (world.rng.random(60) < 0.9), 1, world.truth_N)
+    swept[0] = 0
+    posterior(world, weak_N, [a_set(s, WAYS[:2]) for s in range(2)])
+    assert swept[0] > joint.SWEEPS, "which of two that are the same it is changes all the time"
 
 
 def test_there_may_be_no_sets() -> None:
