@@ -73,8 +73,6 @@ class Outlook:
     """How much each target case matters."""
     tells_by_set: dict[str, NDArray[np.bool_]]
     """tells_C of each set: which candidates tell of it."""
-    had_by_set: dict[str, Array]
-    """had_H of each set's hypotheses but the last: evidence that was to be expected of the answers so far, in nats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,8 +191,7 @@ def screen(
         [infogain.evidence_expected(outlook.q_by_set[s]) * outlook.tells_by_set[s] for s in sets]
     )
     p_H = np.concatenate([beliefs[s].p_H[:-1] for s in sets])
-    had_H = np.concatenate([outlook.had_by_set[s] for s in sets])
-    return infogain.screening_batch(evidence_H_C, p_H, had_H, free_C, size)
+    return infogain.screening_batch(evidence_H_C, p_H, free_C, size)
 
 
 def concerned(candidates: Sequence[Candidate], set_id: str) -> NDArray[np.bool_]:
@@ -233,13 +230,11 @@ def without_noise(outlook: Outlook, truth_by_set: dict[str, Array]) -> Outlook:
     ``truth_by_set`` is r_H_C_K of each set's hypotheses; one about liking alone says nothing of the truth.
     """
     reliability_C = np.ones(len(outlook.reliability_C))
-    had_by_set = {name: np.zeros_like(had_H) for name, had_H in outlook.had_by_set.items()}
     return replace(
         outlook,
         q_M_C_K=outlook.r_M_C_K,
         q_by_set=truth_by_set,
         reliability_C=reliability_C,
-        had_by_set=had_by_set,
     )
 
 

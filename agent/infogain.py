@@ -162,23 +162,21 @@ def evidence_expected(q_H_C_K: Array) -> Array:
     return evidence_H_C
 
 
-def screening_batch(
-    evidence_H_C: Array, p_H: Array, had_H: Array, allowed_C: NDArray[np.bool_], size: int
-) -> list[int]:
+def screening_batch(evidence_H_C: Array, p_H: Array, allowed_C: NDArray[np.bool_], size: int) -> list[int]:
     """At most ``size`` of C cases by which most of what is true would be noticed, best first; none that tells nothing.
 
-    A true hypothesis is taken to be missed with probability exp(-evidence / NOTICED). So one about which little was
-    asked gains most, however rare its subject. Where a case has something of many subjects, many hypotheses gain:
-    adaptive group testing (Dorfman 1943, "The detection of defective members of large populations").
+    A true hypothesis is taken to be missed with probability exp(-evidence / NOTICED). What was asked before is in its
+    probability: one that was put to the test in vain has little left to be noticed. Where a case has something of many
+    subjects, many hypotheses gain: adaptive group testing (Dorfman 1943, "The detection of defective members of large
+    populations").
 
     Args:
         evidence_H_C: of each case for each of H hypotheses, of many sets, as :func:`evidence_expected`.
         p_H: the probability of each.
-        had_H: evidence that was to be expected of what was asked so far.
         allowed_C: which cases may be chosen.
         size: how many.
     """
-    missed_H, allowed_C = p_H * np.exp(-had_H / NOTICED), allowed_C.copy()
+    missed_H, allowed_C = p_H, allowed_C.copy()
     noticed_H_C = -np.expm1(-evidence_H_C / NOTICED)
     chosen: list[int] = []
     while len(missed_H) and len(chosen) < size:

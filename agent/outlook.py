@@ -10,7 +10,6 @@ from scipy.special import softmax
 
 from askew.agent.conditional_logit import Array
 from askew.agent.design import Candidate, Outlook, concerned
-from askew.agent.infogain import evidence_expected
 from askew.agent.notebook import Notebook
 from askew.tasks.case import Case
 
@@ -51,18 +50,7 @@ def outlook_of(
         q_by_set={set_id: q_H_C_K for set_id, (q_H_C_K, _) in notebook.set_predictions(cases).items()},
         weight_T=weight_T,
         tells_by_set=tells(notebook, candidates),
-        had_by_set=_evidence_had(notebook),
     )
-
-
-def _evidence_had(notebook: Notebook) -> dict[str, Array]:
-    """had_H by set: the evidence to be expected of the answers so far, for each hypothesis if it is true."""
-    cases = notebook.answered()
-    tells_by_set = tells(notebook, [notebook.asked[case.id] for case in cases])
-    return {
-        set_id: evidence_expected(q_H_L_K) @ tells_by_set[set_id]
-        for set_id, (q_H_L_K, _) in notebook.set_predictions(cases).items()
-    }
 
 
 def tells(notebook: Notebook, candidates: Sequence[Candidate]) -> dict[str, NDArray[np.bool_]]:

@@ -97,14 +97,9 @@ class Heard:
     liking_L_K: Array
     """What it merely likes in the cases, in log-odds."""
     kept_L: Array
-    """How much of its competence the case leaves it, 1 to -1: an answer counts that much, below 0 for its opposite."""
-
-    def targets(self) -> Array:
-        """targets_L_K: the answers, turned round where the supervisor is believed to have it the wrong way."""
-        k = self.columns_L_K_D.shape[1]
-        said_L_K = np.eye(k)[self.weak_L]
-        targets_L_K: Array = np.where(self.kept_L[:, None] >= 0, said_L_K, (1.0 - said_L_K) / (k - 1))
-        return targets_L_K
+    """How much of its competence the case leaves it, 1 to -1: below 0 it has the case the wrong way round."""
+    counting_L: Array
+    """How much each answer counts."""
 
 
 @dataclass(frozen=True)
@@ -165,8 +160,13 @@ def hear(
         face_value: take the leaning for the truth where it speaks, whatever the student thinks of it (a control).
     """
     k = heard.columns_L_K_D.shape[1]
+    # An answer is softmax(kept · leaning + liking): what misleads turns round the leaning alone, and not the liking.
     leaning = fit_logit(
-        heard.columns_L_K_D, heard.targets(), variance_D, weights_N=np.abs(heard.kept_L), offset_N_K=heard.liking_L_K
+        heard.kept_L[:, None, None] * heard.columns_L_K_D,
+        np.eye(k)[heard.weak_L],
+        variance_D,
+        weights_N=heard.counting_L,
+        offset_N_K=heard.liking_L_K,
     )
     # Two worlds, averaged in log-odds: the own opinion bears on the truth and can judge the leaning, or it doesn't.
     own_N_K = unasked.of(pool.columns_N_K_D, pool.opinion_N_K)

@@ -188,18 +188,18 @@ def test_evidence_is_the_mean_log_likelihood_ratio_of_answers(seed: int) -> None
     assert np.allclose(infogain.evidence_expected(np.repeat(q_H_C_K[3:], 4, axis=0)), 0)
 
 
-def test_screening_turns_to_what_was_asked_about_least() -> None:
-    p_H, none_H, free_C = np.full(3, 0.02), np.zeros(3), np.ones(4, dtype=bool)
+def test_screening_turns_to_what_is_covered_least() -> None:
+    p_H, free_C = np.full(3, 0.02), np.ones(4, dtype=bool)
     evidence_H_C = np.array([[3.0, 3.0, 0.0, 0.1], [0.0, 0.0, 2.0, 0.1], [0.0, 0.0, 0.0, 1.5]])
-    screened = infogain.screening_batch(evidence_H_C, p_H, none_H, free_C, 3)
+    screened = infogain.screening_batch(evidence_H_C, p_H, free_C, 3)
     assert screened == [0, 2, 3], "a copy of the first tells little more"
-    had_H = np.array([20.0, 0.0, 0.0])
-    assert infogain.screening_batch(evidence_H_C, p_H, had_H, free_C, 3) == [2, 3, 0], "the first was asked about"
     rare_H = np.array([1e-5, 0.02, 0.02])
-    assert infogain.screening_batch(evidence_H_C, rare_H, none_H, free_C, 2) == [2, 3], "or is out of the question"
-    assert infogain.screening_batch(evidence_H_C, p_H, none_H, np.array([False, True, False, True]), 9) == [1, 3]
-    assert infogain.screening_batch(np.zeros((0, 4)), np.zeros(0), np.zeros(0), free_C, 2) == []
-    told = infogain.screening_batch(np.zeros((3, 4)), p_H, none_H, free_C, 2)
+    assert infogain.screening_batch(evidence_H_C, rare_H, free_C, 2) == [2, 3], "the first is out of the question"
+    likely_H = np.array([0.02, 0.02, 0.2])
+    assert infogain.screening_batch(evidence_H_C, likely_H, free_C, 2) == [3, 0], "the last gains by the answers so far"
+    assert infogain.screening_batch(evidence_H_C, p_H, np.array([False, True, False, True]), 9) == [1, 3]
+    assert infogain.screening_batch(np.zeros((0, 4)), np.zeros(0), free_C, 2) == []
+    told = infogain.screening_batch(np.zeros((3, 4)), p_H, free_C, 2)
     assert told == [], "these are better spent on the truth"
     assert free_C.all(), "what it is given stays as it is"
 
@@ -208,12 +208,12 @@ def test_screening_turns_to_what_was_asked_about_least() -> None:
 @settings(max_examples=25, deadline=None)
 def test_screening_ignores_the_order_of_hypotheses_and_finds_the_best_single_case(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    p_H, had_H, evidence_H_C = rng.uniform(0, 1, 6), rng.uniform(0, 3, 6), rng.exponential(size=(6, 12))
-    chosen = infogain.screening_batch(evidence_H_C, p_H, had_H, np.ones(12, dtype=bool), 5)
-    missed_H_C = np.exp(-(had_H[:, None] + evidence_H_C) / infogain.NOTICED)
+    p_H, evidence_H_C = rng.uniform(0, 1, 6), rng.exponential(size=(6, 12))
+    chosen = infogain.screening_batch(evidence_H_C, p_H, np.ones(12, dtype=bool), 5)
+    missed_H_C = np.exp(-evidence_H_C / infogain.NOTICED)
     assert len(set(chosen)) == 5 and chosen[0] == int((p_H @ missed_H_C).argmin()), "the best single case comes first"
     order = rng.permutation(6)
-    again = infogain.screening_batch(evidence_H_C[order], p_H[order], had_H[order], np.ones(12, dtype=bool), 5)
+    again = infogain.screening_batch(evidence_H_C[order], p_H[order], np.ones(12, dtype=bool), 5)
     assert again == chosen
 
 

@@ -36,7 +36,9 @@ class World:
         unasked = fit_unasked(self.columns[:0], self.opinion[:0], nothing, self.variance_D, ways)
         weak_L = self.weak_N[:labels]
         trust = trust_in(unasked.of(self.columns[:labels], self.opinion[:labels]), weak_L)
-        answers = Heard(self.columns[:labels], weak_L, known_liking * self.effects[:labels], np.ones(labels))
+        answers = Heard(
+            self.columns[:labels], weak_L, known_liking * self.effects[:labels], np.ones(labels), np.ones(labels)
+        )
         return hear(unasked, trust, answers, Pool(self.columns, self.opinion), self.variance_D, balanced=True)
 
     def accuracy(self, truth: Truth) -> float:
@@ -132,3 +134,17 @@ def test_balancing_makes_every_option_equally_probable(scores_N_K: np.ndarray) -
     shift_K = balance(scores_N_K)
     assert np.allclose(softmax(scores_N_K + shift_K, axis=1).mean(axis=0), 1 / 3, atol=1e-3)
     assert abs(shift_K.sum()) < 1e-9
+
+
+def test_what_misleads_turns_round_the_leaning_and_not_what_is_liked() -> None:
+    rng = np.random.default_rng(0)
+    x_N, kept_N = rng.normal(size=4000), rng.choice([1.0, 0.5, -1.0], 4000)
+    columns_N_K_D = class_columns(x_N[:, None], 2)
+    liking_N_K = np.stack([np.zeros(4000), np.where(rng.random(4000) < 0.5, 2.0, 0.0)], axis=1)
+    p_N = expit(kept_N * 1.5 * x_N + liking_N_K[:, 1])
+    weak_N = (rng.random(4000) < p_N).astype(np.int64)
+    opinion_N_K, variance_D = np.zeros((4000, 2)), np.array([4.0])
+    unasked = fit_unasked(columns_N_K_D[:0], opinion_N_K[:0], weak_N[:0], variance_D)
+    answers = Heard(columns_N_K_D, weak_N, liking_N_K, kept_N, np.ones(4000))
+    truth = hear(unasked, 0.0, answers, Pool(columns_N_K_D, opinion_N_K), variance_D, balanced=False)
+    assert abs(truth.leaning.theta_D[0] - 1.5) < 0.15

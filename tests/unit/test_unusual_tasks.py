@@ -143,7 +143,7 @@ def test_only_a_balanced_task_is_balanced(cases_file: Callable[..., Path]) -> No
     columns_N_K_D = np.concatenate([columns_N_K_D, np.tile([[[-0.5], [0.5]]], (600, 1, 1))], axis=2)
     opinion_N_K, variance_D = np.zeros((600, 2)), np.array([1.0, 0.25])
     unasked = fit_unasked(columns_N_K_D[:0], opinion_N_K[:0], np.zeros(0, dtype=np.int64), variance_D)
-    heard = Heard(columns_N_K_D[:200], true_N[:200], np.zeros((200, 2)), np.ones(200))
+    heard = Heard(columns_N_K_D[:200], true_N[:200], np.zeros((200, 2)), np.ones(200), np.ones(200))
     right = []
     for balanced in (False, True):
         truth = hear(unasked, 0.2, heard, Pool(columns_N_K_D, opinion_N_K), variance_D, balanced=balanced)
@@ -170,7 +170,7 @@ def test_most_labels_of_a_small_round_decide_between_hypotheses(size: int, leadi
         truth_C_K=np.full((60, 2), 0.5), weak_C_K=np.full((60, 2), 0.5), reliability_C=np.full(60, 0.9),
         q_M_C_K=rng.dirichlet([1.0, 1.0], size=(8, 60)), r_M_T_K=rng.dirichlet([1.0, 1.0], size=(8, 30)),
         q_by_set=dict.fromkeys(names, q_H_C_K), r_M_C_K=rng.dirichlet([1.0, 1.0], size=(8, 60)),
-        weight_T=np.ones(30), had_by_set=dict.fromkeys(names, np.zeros(1)),
+        weight_T=np.ones(30),
         tells_by_set=dict.fromkeys(names, np.ones(60, dtype=np.bool_)),
     )  # fmt: skip
     beliefs = {name: SimpleNamespace(p_H=np.array([0.5, 0.5]), none=0.5) for name in names}
@@ -189,7 +189,6 @@ def test_of_a_large_round_only_the_first_hundred_labels_are_mostly_for_hypothese
         q_M_C_K=rng.dirichlet([1.0, 1.0], size=(8, 300)), r_M_T_K=rng.dirichlet([1.0, 1.0], size=(8, 30)),
         q_by_set=dict.fromkeys(names, rng.dirichlet([1.0, 1.0], size=(2, 300))),
         r_M_C_K=rng.dirichlet([1.0, 1.0], size=(8, 300)), weight_T=np.ones(30),
-        had_by_set=dict.fromkeys(names, np.zeros(1)),
         tells_by_set=dict.fromkeys(names, np.ones(300, dtype=np.bool_)),
     )  # fmt: skip
     beliefs = {name: SimpleNamespace(p_H=np.array([0.5, 0.5]), none=0.5) for name in names}
