@@ -69,7 +69,7 @@ def test_a_mistake_planted_in_a_whole_run_is_found(
 ) -> None:
     """Fifty answers tell a student that knows little of the truth what to believe, if not always what most.
 
-    Of ten such runs six have the planted mistake first: good words are what is right here, and look like a liking too.
+    In half of such runs it is first: good words are what is right here, and look like a liking too.
     """
     settings = Settings(
         task=str(cases_file()), supervisor=f"planted:{mistake}@0.9", student="scripted", budget=50, rounds=4, chains=12,
