@@ -143,16 +143,16 @@ def weigh(
     competence, bias_K = 0.0, np.zeros(evidence.prior_L_K.shape[1])
     for _ in range(burn_in):
         sampler.sweep()
-    wanted, settled = sweeps - burn_in, False
-    while len(matters_T_S) < wanted or (len(matters_T_S) < LONGER * wanted and not settled):
+    wanted, counted, settled = sweeps - burn_in, 0, False
+    while counted < wanted or (counted < LONGER * wanted and not settled):
         conditional_S = sampler.sweep()
         competence += float(COMPETENCE[sampler.competence])
         bias_K += BIASES[sampler.bias_K]
         total_S = [total_V + p_V for total_V, p_V in zip(total_S, conditional_S, strict=True)]
         matters_T_S.append([1.0 - p_V[0] for p_V in conditional_S])
-        if len(matters_T_S) == wanted or len(matters_T_S) % BATCH == 0:
+        counted += 1
+        if counted == wanted or (counted > wanted and counted % BATCH == 0):
             settled = _settled(np.array(matters_T_S))
-    counted = len(matters_T_S)
     return _summary(states, [total_V / counted for total_V in total_S], competence / counted, bias_K / counted)
 
 
