@@ -39,8 +39,10 @@ LOG_SLIPS = np.log(np.array([0.5, 0.35, 0.15]))
 SHARPNESS = np.array([0.5, 1.0, 2.0, 4.0])
 """How much surer (or less sure) the student's belief should be: what it is right about may be more than it knows."""
 LOG_SHARPNESS = np.log(np.array([0.2, 0.4, 0.25, 0.15]))
-BIASES = np.linspace(-1.5, 1.5, 7)
-LOG_BIASES = log_softmax(-0.5 * (BIASES / 0.6) ** 2)
+BIASES = np.array([-4.0, -2.5, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.5, 4.0])
+"""Log-odds with which it leans to an option whatever the case: mostly few, up to one answer for everything."""
+LOG_BIASES = log_softmax(np.log(np.gradient(BIASES)) - np.log1p((BIASES / 0.5) ** 2))
+"""A Cauchy distribution of scale 0.5, by how much of the line each stands for."""
 SWEEPS, BURN_IN = 140, 40
 """Sweeps, and how many of them, the first ones, are not counted."""
 LONGER, SETTLED = 5, 0.05

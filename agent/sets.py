@@ -104,6 +104,9 @@ def from_cluster(
     if bank:
         beside = max(1, len(grounder.for_each_option(grounder.attributes())))
         matters = _one_of(beside, NAMED * (EXPECTED_MISTAKES - OF_WORDS)) * grounding.trust
+        if not grounding.concept:
+            # Chains may mean something else, but the measure itself is as likely as if nobody had named anything.
+            matters = max(matters, _one_of(beside, EXPECTED_MISTAKES - OF_WORDS))
     else:
         matters = _one_of(LARGEST_NUMBER_OF_SETS, EXPECTED_MISTAKES) * grounding.trust
     return Proposal(subject, grounding, votes, matters, cluster.torn or cluster.cases, why, said=cluster.subject)

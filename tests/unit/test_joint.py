@@ -65,6 +65,17 @@ def test_an_unbiased_supervisor_has_no_mistakes() -> None:
     assert min(p_H[-1] for p_H in found.p_S) > 0.5
 
 
+@pytest.mark.parametrize("other", [0.0, 0.04])
+def test_one_answer_for_nearly_everything_is_a_leaning_and_no_liking_of_what_most_cases_have(other: float) -> None:
+    world = World(100, 6, seed=4)
+    world.level_N_S[:, 0] = world.rng.random(100) < 0.97
+    world.effects = np.stack([-world.level_N_S / 2, world.level_N_S / 2], axis=1)
+    weak_N = (world.rng.random(100) >= other).astype(np.int64)
+    found = posterior(world, weak_N, [a_set(s, WAYS) for s in range(6)])
+    assert min(p_H[-1] for p_H in found.p_S) > 0.5
+    assert found.bias_K[1] > 1.5
+
+
 def test_subjects_that_go_together_share_the_blame_instead_of_doubling_it() -> None:
     world = World(150, 2, seed=1)
     same_N = world.rng.random(150) < 0.95
@@ -184,6 +195,7 @@ def test_what_is_not_known_well_yet_is_sampled_for_longer(monkeypatch: pytest.Mo
     world.effects[:, :, 1] = world.effects[:, :, 0]
     weak_N = np.where((world.level_N_S[:, 0] > 0) & (world.rng.random(60) < 0.9), 1, world.truth_N)
     swept[0] = 0
+    monkeypatch.setattr(joint, "SETTLED", 0.02)
     posterior(world, weak_N, [a_set(s, WAYS[:2]) for s in range(2)])
     assert swept[0] > joint.SWEEPS, "which of two that are the same it is changes all the time"
 
