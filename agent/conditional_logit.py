@@ -14,11 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve, solve_triangular
 from scipy.optimize import minimize
-from scipy.special import log_softmax, softmax
+from scipy.special import log_softmax, logsumexp, softmax
 
 Array = NDArray[np.float64]
 
 ITERATIONS = 200
+SETTLED = 1e-7
+"""A step of balancing, in log-odds, that changes nothing any more."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,20 @@ def fit_logit(
     scaled_NK_D = ((columns_N_K_D - mean_N_1_D) * np.sqrt(weight_N_1 * p_N_K)[..., None]).reshape(n * k, d)
     factor_D_D, _ = cho_factor(scaled_NK_D.T @ scaled_NK_D + np.diag(precision_D), lower=True)
     return Logit(theta_D, np.tril(factor_D_D))
+
+
+def balance(scores_N_K: Array, rounds: int = 1000) -> Array:
+    """shift_K that makes every option equally probable over the N cases."""
+    n, k = scores_N_K.shape
+    shift_K = np.zeros(k)
+    for _ in range(rounds):
+        # In logarithms: of a student that is sure no option's share may become 0.
+        step_K = logsumexp(log_softmax(scores_N_K + shift_K, axis=1), axis=0) + np.log(k / n)
+        shift_K = shift_K - step_K
+        if np.abs(step_K).max() < SETTLED:
+            break
+    centred: Array = shift_K - shift_K.mean()
+    return centred
 
 
 def _blocks(p_B_K: Array) -> Array:

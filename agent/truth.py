@@ -16,8 +16,9 @@ its unasked belief, about the truth (ADR 4). Neither needs a gold label. Where a
 supervisor can say what is right: the own opinion is one more thing to be weighed by the answers, and does not judge
 them.
 
-Where options are classes, what it believes of the unlabelled pool it learns *again*, as one head on its features: its
-opinions of single cases are noisier than what they have in common.
+Where options are classes, what it believes of the unlabelled pool it learns *again*, as one head on its features, once
+the cases have said of one another what they are (:mod:`askew.agent.coherence`): its opinions of single cases are
+noisier than what they have in common.
 """
 
 from __future__ import annotations
@@ -26,9 +27,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_softmax, logsumexp, softmax
+from scipy.special import logsumexp, softmax
 
-from askew.agent.conditional_logit import Array, Logit, class_columns, fit_logit
+from askew.agent.coherence import cohere
+from askew.agent.conditional_logit import Array, Logit, balance, class_columns, fit_logit
 
 ROUNDS_OF_EM = 10
 INTENT_START = 0.62
@@ -42,10 +44,6 @@ COMPETENT = np.linspace(0.6, 0.95, 8)
 """How often a supervisor worth asking is right: a grid with equal prior mass."""
 WORTH_START, WORTH_VARIANCE = 1.0, 0.06
 """Prior of the worth of a leaning: taken at its face value where the student has no opinion to judge it by."""
-SETTLED = 1e-7
-"""A step of balancing, in log-odds, that changes nothing any more."""
-AGAIN = 0.3
-"""Prior variance of the head that learns the own belief again, as a share of a head's (see LOG.md)."""
 
 
 @dataclass(frozen=True)
@@ -176,13 +174,13 @@ def hear(
     if face_value:
         trust, worth = 1.0, WORTH_START
     truth = Truth(unasked, leaning, trust, worth, np.zeros(len(variance_D)), np.zeros(k))
-    return _learned_again(truth, pool, AGAIN * variance_D) if balanced else truth
+    return _learned_again(truth, pool, variance_D) if balanced else truth
 
 
 def _learned_again(truth: Truth, pool: Pool, variance_D: Array) -> Truth:
-    """The truth model after it has learned its own balanced belief of the pool."""
-    first = _balanced(truth, pool)
-    again = fit_logit(pool.columns_N_K_D, first.of(pool.columns_N_K_D, pool.opinion_N_K), variance_D)
+    """The truth model after it has learned its own belief of the pool, made coherent."""
+    scores_N_K = truth.scores_of(pool.columns_N_K_D, pool.opinion_N_K, truth.leaning.theta_D)
+    again = fit_logit(pool.columns_N_K_D, cohere(scores_N_K, pool.columns_N_K_D, variance_D), variance_D)
     return _balanced(replace(truth, again_D=again.theta_D), pool)
 
 
@@ -230,20 +228,6 @@ def worth_of(leaning_N_K: Array, anchor_N_K: Array) -> float:
         columns_N_K_J, anchor_N_K, variance_J, weights_N=certainty_N, offset_N_K=WORTH_START * centred_N_K_1[:, :, 0]
     )
     return float(max(0.0, WORTH_START + fitted.theta_D[0]))
-
-
-def balance(scores_N_K: Array, rounds: int = 1000) -> Array:
-    """shift_K that makes every option equally probable over the N cases."""
-    n, k = scores_N_K.shape
-    shift_K = np.zeros(k)
-    for _ in range(rounds):
-        # In logarithms: of a student that is sure no option's share may become 0.
-        step_K = logsumexp(log_softmax(scores_N_K + shift_K, axis=1), axis=0) + np.log(k / n)
-        shift_K = shift_K - step_K
-        if np.abs(step_K).max() < SETTLED:
-            break
-    centred: Array = shift_K - shift_K.mean()
-    return centred
 
 
 def _intended_likelihood(k: int, intended_N: NDArray[np.int64], intent: float) -> Array:

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cholesky, solve_triangular
 from scipy.special import log_softmax, xlogy
 
+from askew.agent.coherence import STEEPNESS, Others, left_out
 from askew.agent.conditional_logit import Array
 from askew.agent.lab import Lab
 from askew.evals.methods.registry import method
@@ -34,8 +34,6 @@ FIRST = 8
 """Cases that start with a random label."""
 SWEEPS = 4
 """Times that each case is looked at again after all have a label."""
-STEEPNESS = 6.0
-"""Log-odds for one unit of the regression's margin: a case it places where its target is gets 6."""
 
 
 @method("coherence", "internal coherence maximisation: labels that predict each other, no weak label")
@@ -55,15 +53,10 @@ def coherence(lab: Lab, _: LoadedTask) -> None:
 class Search:
     """Simulated annealing over label_N (−1: none yet). ``scores_N_K`` is kept up to date, one label at a time.
 
-    A ridge regression of the centred one-hot labels predicts scores = C A⁻¹ Cᵀ t, with C the columns of all options and
-    A = Cᵀ C + prior precision; a case without a label counts as undecided (t = 0). Without case i itself its scores are
-    (I − B_i)⁻¹ (scores_i − B_i t_i), B_i = C_i A⁻¹ C_iᵀ.
+    The regression is :class:`Others`; to it a case without a label counts as undecided (its target is 0).
     """
 
-    root_N_K_D: Array
-    """C A^(−1/2)."""
-    own_N_K_K: Array
-    """B of every case."""
+    others: Others
     opinion_N_K: Array
     labels_N: NDArray[np.int64]
     scores_N_K: Array
@@ -71,12 +64,9 @@ class Search:
     @classmethod
     def over(cls, columns_N_K_D: Array, variance_D: Array, opinion_N_K: Array) -> Search:
         """Nothing is labelled yet."""
-        n, k, d = columns_N_K_D.shape
-        flat_NK_D = columns_N_K_D.reshape(n * k, d)
-        root_D_D = cholesky(flat_NK_D.T @ flat_NK_D + np.diag(1.0 / variance_D), lower=True)
-        root_N_K_D = solve_triangular(root_D_D, flat_NK_D.T, lower=True).T.reshape(n, k, d)
-        own_N_K_K = np.einsum("nkd,njd->nkj", root_N_K_D, root_N_K_D)
-        return cls(root_N_K_D, own_N_K_K, opinion_N_K, np.full(n, -1), np.zeros((n, k)))
+        n, k, _ = columns_N_K_D.shape
+        others = Others.over(columns_N_K_D, variance_D)
+        return cls(others, opinion_N_K, np.full(n, -1), np.zeros((n, k)))
 
     def run(self, rng: np.random.Generator) -> NDArray[np.int64]:
         """label_N: first every case gets one, in random order, then all are looked at again."""
@@ -105,16 +95,15 @@ class Search:
         """Give a case another label; all scores follow."""
         k = self.scores_N_K.shape[1]
         change_K = _target(label, k) - _target(int(self.labels_N[case]), k)
-        self.scores_N_K += self.root_N_K_D @ (self.root_N_K_D[case].T @ change_K)
+        root_N_K_D = self.others.root_N_K_D
+        self.scores_N_K += root_N_K_D @ (root_N_K_D[case].T @ change_K)
         self.labels_N[case] = label
 
     def log_probabilities(self, cases: NDArray[np.int64]) -> Array:
         """logp_B_K of the cases' labels, given all labels but their own."""
         k = self.scores_N_K.shape[1]
         target_B_K = np.stack([_target(int(label), k) for label in self.labels_N[cases]])
-        own_B_K_K = self.own_N_K_K[cases]
-        rest_B_K = self.scores_N_K[cases] - np.einsum("bkj,bj->bk", own_B_K_K, target_B_K)
-        left_out_B_K = np.linalg.solve(np.eye(k) - own_B_K_K, rest_B_K[..., None])[..., 0]
+        left_out_B_K = left_out(self.others.own_N_K_K[cases], self.scores_N_K[cases], target_B_K)
         logp_B_K: Array = log_softmax(self.opinion_N_K[cases] + STEEPNESS * left_out_B_K, axis=1)
         return logp_B_K
 

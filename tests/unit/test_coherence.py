@@ -1,11 +1,13 @@
-"""Internal coherence maximisation on features whose classes are known."""
+"""Labels and beliefs that make each other predictable, on features whose classes are known."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.special import softmax
 
-from askew.agent.conditional_logit import class_columns
+from askew.agent.coherence import cohere
+from askew.agent.conditional_logit import balance, class_columns
 from askew.evals.methods.coherence import Search
 
 
@@ -51,3 +53,28 @@ def test_all_labels_alike_is_not_coherent() -> None:
         both[0].set(case, int(label))
         both[1].set(case, 0)
     assert both[0].coherence() > both[1].coherence()
+
+
+@pytest.mark.parametrize("k", [2, 3])
+def test_beliefs_that_cohere_are_righter_than_those_of_single_cases_and_as_sure(k: int) -> None:
+    columns, truth, opinion = problem(k)
+    believed = cohere(opinion, columns, np.full(columns.shape[2], 0.05))
+    alone = softmax(opinion + balance(opinion), axis=1)
+    assert (believed.argmax(axis=1) == truth).mean() > 0.9 > (alone.argmax(axis=1) == truth).mean() + 0.15
+    assert believed.max(axis=1).mean() == pytest.approx(alone.max(axis=1).mean(), abs=1e-6)
+    assert np.allclose(believed.sum(axis=1), 1.0) and np.allclose(believed.mean(axis=0), 1 / k, atol=0.03)
+
+
+def test_where_nothing_is_believed_nothing_comes_of_what_cases_have_in_common() -> None:
+    columns, _, opinion = problem(2)
+    believed = cohere(1e-3 * opinion, columns, np.full(columns.shape[2], 0.05))
+    assert np.abs(believed - 0.5).max() < 0.01
+    assert np.allclose(cohere(0.0 * opinion, columns, np.full(columns.shape[2], 0.05)), 0.5)
+
+
+def test_which_option_comes_first_makes_no_difference() -> None:
+    columns, _, opinion = problem(3)
+    order = np.array([2, 0, 1])
+    variance = np.full(columns.shape[2], 0.05)
+    turned = cohere(opinion[:, order], columns[:, order], variance)
+    assert np.allclose(turned, cohere(opinion, columns, variance)[:, order], atol=1e-6)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy.special import expit, softmax
 
-from askew.agent.conditional_logit import class_columns
-from askew.agent.truth import Heard, Pool, Truth, balance, fit_unasked, hear, taste_for, trust_in, worth_of
+from askew.agent.conditional_logit import balance, class_columns
+from askew.agent.truth import Heard, Pool, Truth, fit_unasked, hear, taste_for, trust_in, worth_of
 
 
 class World:
