@@ -7,7 +7,7 @@ B_i = C_i A⁻¹ C_iᵀ: no regression has to be fitted anew.
 :func:`cohere` turns a belief of single cases into one that holds together. It is the mean field of the labels whose
 mutual predictability internal coherence maximisation looks for by annealing (Wen et al. 2025, "Unsupervised elicitation
 of language models"): every case is believed by what is known of it alone and by what the beliefs of the others say of
-it, until that doesn't change any more.
+it, again and again. It stops early, before all that is stationary, which is as right or righter (see LOG.md).
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ from scipy.linalg import cholesky, solve_triangular
 from scipy.optimize import brentq
 from scipy.special import log_softmax, softmax
 
-from askew.agent.conditional_logit import Array, balance
+from askew.agent.conditional_logit import Array, balance, fit_logit
 
-STEEPNESS = 6.0
-"""Log-odds for one unit of the regression's margin: a case it places where its target is gets 6."""
+PULL = 2.0
+"""How much more others count than they are seen to tell at first, when they are less sure (see LOG.md)."""
+PULL_VARIANCE = 1e4
+"""Prior variance of what others tell, in log-odds for one unit of the regression's margin: next to no prior."""
 ROUNDS, STEP, UNCHANGED = 60, 0.5, 1e-3
 """At most so many rounds, each half of the way, until no belief changes by more than this."""
 
@@ -62,8 +64,9 @@ def left_out(own_B_K_K: Array, scores_B_K: Array, target_B_K: Array) -> Array:
 def cohere(score_N_K: Array, columns_N_K_D: Array, variance_D: Array) -> Array:
     """p_N_K: a belief in which cases say of one another what their options are; every option equally probable.
 
-    It is as sure as what it is made of, over all cases together: that others lean with a case says which way, and not
-    how firmly, or any direction that columns share would be believed in the end.
+    Others count as far as what they say of a case is seen to go with what is believed of it alone: not at all where
+    columns have nothing to do with the belief. The result is at most as sure as what it is made of, over all cases
+    together: that others lean with a case says which way, and not how firmly.
 
     Args:
         score_N_K: log-odds by which each case is believed alone.
@@ -75,10 +78,14 @@ def cohere(score_N_K: Array, columns_N_K_D: Array, variance_D: Array) -> Array:
     alone_N_K = score_N_K + balance(score_N_K)
     p_N_K = np.asarray(softmax(alone_N_K, axis=1))
     sure, shift_K = float(p_N_K.max(axis=1).mean()), np.zeros(k)
+
+    def said_by_others() -> Array:
+        return left_out(others.own_N_K_K, others.scores(p_N_K - 1.0 / k), p_N_K - 1.0 / k)
+
+    told = fit_logit(said_by_others()[:, :, None], p_N_K, np.array([PULL_VARIANCE])).theta_D[0]
+    pull = PULL * max(0.0, float(told))
     for _ in range(ROUNDS):
-        target_N_K = p_N_K - 1.0 / k
-        alike_N_K = left_out(others.own_N_K_K, others.scores(target_N_K), target_N_K)
-        held_N_K = alone_N_K + STEEPNESS * alike_N_K
+        held_N_K = alone_N_K + pull * said_by_others()
         shift_K = shift_K + balance(held_N_K + shift_K)
         moved_N_K = STEP * (softmax(held_N_K + shift_K, axis=1) - p_N_K)
         p_N_K = p_N_K + moved_N_K

@@ -103,6 +103,8 @@ class Settings(BaseModel):
     """Cases the strong model writes before it asks anything: what it knows already, in examples."""
     written: Annotated[int, Field(ge=0)] = 80
     """Cases the strong model writes each round."""
+    alternatives: Annotated[int, Field(ge=0)] = 8
+    """Cases written each round for the likeliest two hypotheses of the sets most in doubt."""
     proposed: Annotated[int, Field(ge=0)] = 8
     """Cases the strong model naively proposes to ask, each round: candidates like any other, kept as a control."""
     a_min: Fraction = 0.5

@@ -39,10 +39,12 @@ LOG_SLIPS = np.log(np.array([0.5, 0.35, 0.15]))
 SHARPNESS = np.array([0.5, 1.0, 2.0, 4.0])
 """How much surer (or less sure) the student's belief should be: what it is right about may be more than it knows."""
 LOG_SHARPNESS = np.log(np.array([0.2, 0.4, 0.25, 0.15]))
-BIASES = np.array([-4.0, -2.5, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.5, 4.0])
-"""Log-odds with which it leans to an option whatever the case: mostly few, up to one answer for everything."""
-LOG_BIASES = log_softmax(np.log(np.gradient(BIASES)) - np.log1p((BIASES / 0.5) ** 2))
-"""A Cauchy distribution of scale 0.5, by how much of the line each stands for."""
+ONE_ANSWER = 4.0
+"""Bias, in log-odds, of a supervisor that has one answer for nearly everything."""
+BIASES = np.array([-ONE_ANSWER, *np.linspace(-1.5, 1.5, 7), ONE_ANSWER])
+LOG_BIASES = log_softmax([np.log(0.03), *(-0.5 * (BIASES[1:-1] / 0.6) ** 2), np.log(0.03)])
+"""A bell, and beside it 3% of its top for either such supervisor. With more between them, what all edits have more of
+(length) would be a bias."""
 SWEEPS, BURN_IN = 140, 40
 """Sweeps, and how many of them, the first ones, are not counted."""
 LONGER, SETTLED = 5, 0.05
@@ -84,7 +86,7 @@ class Joint:
     """Share of the competence that a subject's presence takes away; above 1, answers turn round."""
     competence: float
     bias_K: Array
-    """Log-odds with which it leans to each option whatever the case, against the first."""
+    """Log-odds with which it leans to each option whatever the case; only differences count."""
 
 
 @dataclass(frozen=True)
@@ -214,7 +216,9 @@ class _Sampler:
         self._origin_K_S_L = np.ascontiguousarray(np.moveaxis(evidence.origin_L_K_S, (1, 2), (0, 1)))
         self._presence_S_L = np.ascontiguousarray(evidence.presence_L_S.T)
         self._said_Y_1_L = np.eye(k)[:, None, evidence.weak_L]
-        self._biased = range(1, k) if biased else range(0)
+        # Of two options one bias is enough. Of many each has its own, or one answer for everything would cost the first
+        # option more than any other.
+        self._biased = range(1 if k == 2 else 0, k) if biased else range(0)
         self._set_V = np.repeat(np.arange(len(states)), [len(own) for own in states])
         self._first_S = np.searchsorted(self._set_V, np.arange(len(states) + 1))
         every = [state for own in states for state in own]

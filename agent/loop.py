@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from askew.agent.ahead import EarlyEmbedding
+from askew.agent.alternatives import alternatives
 from askew.agent.clarify import clarify
 from askew.agent.cluster import SubjectCluster, claims_of, cluster_subjects, said_whatever_the_case
 from askew.agent.conditional_logit import Array
@@ -263,6 +264,7 @@ def look_ahead(lab: Lab, notebook: Notebook, controls: Controls, seen: set[str])
     if answers_new_cases(lab.supervisor) and controls.generates:
         candidates += notebook.written.values()
         candidates += edits(lab, notebook, set(seen))
+        candidates += alternatives(lab, notebook, seen)
         proposals = proposed_cases(
             lab, lab.settings.proposed, stream(lab.settings.seed, "propose", lab.journal.round), seen
         )

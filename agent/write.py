@@ -71,12 +71,12 @@ def write_cases(
         for intended, option in enumerate(options):
             prompts.append(prompt.render(noun=task.noun, question=task.question, examples=examples, option=option))
             intended_of.append(intended)
-    continued = _continue(model, prompts, CONTINUATIONS, options, rng)
+    continued = continued_cases(model, prompts, CONTINUATIONS, options, rng)
     return [
         Written(case, intended=intended)
         for intended, cases in zip(intended_of, continued, strict=True)
         for case in cases
-        if _usable(task, case, seen)
+        if usable(task, case, seen)
     ]
 
 
@@ -107,8 +107,8 @@ def proposed_cases(lab: Lab, n: int, rng: np.random.Generator, seen: set[str]) -
         shown = [short[int(i)].text[: 2 * LONGEST] for i in rng.permutation(len(short))[:EXAMPLES_PER_OPTION]]
         rendered = prompt.render(noun=task.noun, question=task.question, examples=shown)
         with lab.stage("propose"):
-            (cases,) = _continue(lab.model, [rendered], n, task.cases[0].options, rng)
-        return {"cases": [case_data(case) for case in cases if _usable(task, case, seen)]}
+            (cases,) = continued_cases(lab.model, [rendered], n, task.cases[0].options, rng)
+        return {"cases": [case_data(case) for case in cases if usable(task, case, seen)]}
 
     if task.options_vary or n == 0:
         return []
@@ -129,7 +129,7 @@ def edits_for(task: Task, grounding: Grounding, parents: Sequence[Case], seen: s
     for parent in parents:
         for index, (text, options) in enumerate(edited(measure, parent, task.options_vary)):
             case = Case(_edit_id(parent, measure, index), text, options, Split.WRITTEN)
-            if _usable(task, case, seen):
+            if usable(task, case, seen):
                 made.append(Written(case, parent=parent.id))
     return made
 
@@ -155,7 +155,7 @@ def combined_edits(
         for first in range(0, len(waiting), size * n_places):
             group, places = waiting[first : first + size * n_places], rng.permutation(task.n_options)[:n_places]
             case, raised = _combined(task, parent, [(name, int(p)) for name, p in zip(group, cycle(places))])
-            if len(raised) > 1 and _usable(task, case, seen):
+            if len(raised) > 1 and usable(task, case, seen):
                 made.append((Written(case, parent=parent.id), raised))
     return made
 
@@ -185,7 +185,7 @@ def key(case: Case) -> str:
     return " ".join([case.text, *case.options]).casefold()
 
 
-def _continue(
+def continued_cases(
     model: LanguageModel, prompts: Sequence[str], n: int, options: tuple[str, ...], rng: np.random.Generator
 ) -> list[list[Case]]:
     """The cases that the model writes after each prompt, one a line; what it didn't finish is left out."""
@@ -209,7 +209,8 @@ def _case(text: str, options: tuple[str, ...]) -> Case:
     return Case(f"written-{digest}", text, options, Split.WRITTEN)
 
 
-def _usable(task: Task, case: Case, seen: set[str]) -> bool:
+def usable(task: Task, case: Case, seen: set[str]) -> bool:
+    """Whether the task takes the case and it is new; ``seen``, the normalised texts that exist already, has it then."""
     if task.validator(case) is not None or key(case) in seen:
         return False
     seen.add(key(case))

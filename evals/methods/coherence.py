@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax, xlogy
 
-from askew.agent.coherence import STEEPNESS, Others, left_out
+from askew.agent.coherence import Others, left_out
 from askew.agent.conditional_logit import Array
 from askew.agent.lab import Lab
 from askew.evals.methods.registry import method
@@ -34,6 +34,8 @@ FIRST = 8
 """Cases that start with a random label."""
 SWEEPS = 4
 """Times that each case is looked at again after all have a label."""
+STEEPNESS = 6.0
+"""Log-odds for one unit of the regression's margin: a case it places where its target is gets 6."""
 
 
 @method("coherence", "internal coherence maximisation: labels that predict each other, no weak label")

@@ -72,6 +72,16 @@ def test_where_nothing_is_believed_nothing_comes_of_what_cases_have_in_common() 
     assert np.allclose(cohere(0.0 * opinion, columns, np.full(columns.shape[2], 0.05)), 0.5)
 
 
+def test_columns_that_have_nothing_to_do_with_the_belief_take_nothing_from_it() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.permutation(np.arange(600) % 2)
+    opinion = 0.75 * ((2 * truth - 1) + 1.1 * rng.standard_normal(600))[:, None] * np.array([-1.0, 1.0])
+    columns = class_columns(rng.standard_normal((600, 60)) * np.linspace(8.0, 1.0, 60), 2)
+    believed = cohere(opinion, columns, np.full(60, 0.05))
+    right = [float((p.argmax(axis=1) == truth).mean()) for p in (opinion, believed)]
+    assert right[1] > right[0] - 0.02, right
+
+
 def test_which_option_comes_first_makes_no_difference() -> None:
     columns, _, opinion = problem(3)
     order = np.array([2, 0, 1])
