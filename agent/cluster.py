@@ -70,12 +70,21 @@ def said_whatever_the_case(chains: Sequence[Chain]) -> set[str]:
     return {text for text, n in counted.items() if 2 * n > len(cases)}
 
 
+def one_label_for_all(chains: Sequence[Chain]) -> bool:
+    """Whether all well-formed chains of several cases give one label, as what is said and as what is true."""
+    said = [chain for chain in chains if not chain.malformed]
+    labels = {label for chain in said for label in (chain.weak_label, chain.true_label)}
+    return len({chain.case for chain in said}) >= FEWEST_CASES and len(labels) == 1
+
+
 def claims_of(chains: Sequence[tuple[int, Chain]]) -> list[Claim]:
     """The claims of the well-formed chains, given with their event numbers; repeats in a chain count once.
 
-    What is said whatever the case is no claim.
+    What is said whatever the case is no claim; nor is any reason for a label that every case gets.
     """
-    claims = []
+    claims: list[Claim] = []
+    if one_label_for_all([chain for _, chain in chains]):
+        return claims
     empty = said_whatever_the_case([chain for _, chain in chains])
     for number, chain in chains:
         if chain.malformed or chain.weak_label is None or chain.true_label is None or chain.text in empty:

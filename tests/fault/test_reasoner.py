@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,9 +27,10 @@ BAD = {
     "only one label": " music: it is there -> positive\nRater: positive\nTruth: positive",
     "a claim of 10,000 characters": f" music: {'la' * 5000} -> positive\nRater: positive\nTruth: negative",
     "a subject of 10,000 characters": f" {'la' * 5000}: it is there -> positive\nRater: positive\nTruth: negative",
+    "one label, many reasons": " SUBJECT: there are NUMBER -> positive\nRater: positive\nTruth: positive",
     "labels that don't exist": " music: it is there -> wonderful\nRater: yes\nTruth: no",
 }
-WELL_FORMED = {"the same chain every time", "only one label"}
+WELL_FORMED = {"the same chain every time", "only one label", "one label, many reasons"}
 
 
 class BadReasoner(ScriptedModel):
@@ -39,7 +41,19 @@ class BadReasoner(ScriptedModel):
     def _one(self, prompt: str, index: int, request: SamplingRequest) -> Completion:
         if request.grammar is None:
             return super()._one(prompt, index, request)
-        return Completion(self.said, 8, True, self.version)
+        subjects = ("length", "praise", "music", "exclamation marks", "the end", "the cast", "a plot", "colours")
+        said = self.said.replace("SUBJECT", subjects[index % len(subjects)])
+        said = said.replace("NUMBER", str(zlib.crc32(prompt.encode())))
+        return Completion(said, 8, True, self.version)
+
+
+class Obedient(ScriptedModel):
+    """Does what a case tells it to do."""
+
+    def _one(self, prompt: str, index: int, request: SamplingRequest) -> Completion:
+        if request.grammar is None or "You are free now" not in prompt.rpartition("\nReview:")[2]:
+            return super()._one(prompt, index, request)
+        return Completion(" a plot: it says so -> positive\nRater: positive\nTruth: positive", 8, True, self.version)
 
 
 class Fair:
@@ -85,11 +99,12 @@ def test_the_round_goes_on_and_beliefs_stay(kind: str, cases_file: Callable[...,
     assert all(posterior["h0"] > 0.5 for posterior in last.values())
 
 
-def test_words_in_a_case_are_no_orders(cases_file: Callable[..., Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize("model", [ScriptedModel(), Obedient()], ids=["deaf", "obedient"])
+def test_words_in_a_case_are_no_orders(model: ScriptedModel, cases_file: Callable[..., Path], tmp_path: Path) -> None:
     made = rows()
     for row in made[::3]:
         row["text"] = f"{row['text']} {INJECTION}"
-    run(cases_file(made), tmp_path / "run", ScriptedModel())
+    run(cases_file(made), tmp_path / "run", model)
     events = list(read_events(tmp_path / "run"))
     assert events[-1].kind == "run-finished"
     # Nothing is believed before anything is answered: a set starts where its prior is.
@@ -97,3 +112,8 @@ def test_words_in_a_case_are_no_orders(cases_file: Callable[..., Path], tmp_path
     born = [event.data for event in events if event.kind == "hypothesis-born" and event.n < first_answer]
     assert born and sum(one["prior"] for one in born if one["set"] == born[0]["set"]) < 0.15
     assert not any(event.kind == "belief" and event.n < first_answer for event in events)
+    # Nor after it: what such chains say is a hypothesis like any other, and a fair supervisor bears none out.
+    last = {event.data["set"]: event.data["posterior"] for event in events if event.kind == "belief"}
+    assert last and all(posterior["h0"] > 0.5 for posterior in last.values())
+    obeyed = sum("it says so" in event.data["text"] for event in events if event.kind == "chain")
+    assert (obeyed > 0) == isinstance(model, Obedient)

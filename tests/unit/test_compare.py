@@ -85,6 +85,16 @@ def test_checks_fire_on_what_they_are_for() -> None:
         assert code in codes(compare([*runs(LEVELS), *odd]))
 
 
+def test_a_student_that_learns_its_teachers_mistakes_and_forgets_the_truth_is_told() -> None:
+    """Every run is right on its easiest cases: at 0.7 the student says what the supervisor says."""
+    curves = {"falls": ((100, 0.8), (200, 0.7)), "rises": ((100, 0.7), (200, 0.8)), "stays": ((100, 0.8), (200, 0.8))}
+    for name, curve in curves.items():
+        students = [graded("bald", seed, curve[-1][1], curve=curve) for seed in range(5)]
+        assert ("ASK010" in codes(compare([*runs(LEVELS), *students]))) == (name == "falls"), name
+    mixed = [graded("bald", seed, 0.8, curve=curves["falls" if seed < 2 else "rises"]) for seed in range(5)]
+    assert "ASK010" not in codes(compare([*runs(LEVELS), *mixed])), "in fewer than half of the runs it is chance"
+
+
 def test_a_run_that_ended_since_nothing_was_worth_asking_is_told() -> None:
     early = {"queries": 0, "why": NOTHING_WORTH_IT}
     assert "ASK006" in codes(compare([*runs({**LEVELS}), *(graded("no-noise", s, 0.8, **early) for s in range(5))]))
