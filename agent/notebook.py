@@ -117,8 +117,12 @@ class Notebook:
         columns_L_K_D, opinion_L_K = self.seen(cases)
         distinct, group_L = self.distinct(), self._groups(cases)
         own_L_K, said_L = unasked.of(columns_L_K_D, opinion_L_K)[distinct], weak_L[distinct]
-        trust = taste_for(own_L_K, said_L) if task.manner_matters else trust_in(own_L_K, said_L)
         effects_L_K_S = self.grounder.effects(self.groundings, cases)
+        liking_L_K, kept_L = effects_L_K_S @ self._amounts("liking"), self._kept(cases)
+        if task.manner_matters:
+            trust = taste_for(own_L_K, said_L)
+        else:
+            trust = trust_in(own_L_K, said_L, (liking_L_K + self.bias_K)[distinct], kept_L[distinct])
         self.theory = fit_theory(
             Answers(
                 unasked.of(columns_L_K_D, opinion_L_K, trust),
@@ -136,8 +140,8 @@ class Notebook:
             Heard(
                 columns_L_K_D,
                 weak_L,
-                effects_L_K_S @ self._amounts("liking"),
-                self._kept(cases),
+                liking_L_K,
+                kept_L,
                 self._counting(cases, group_L),
             ),
             Pool(*self.seen(pool)),

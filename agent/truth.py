@@ -27,7 +27,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp, softmax
+from scipy.special import log_softmax, logsumexp, softmax
 
 from askew.agent.coherence import cohere
 from askew.agent.conditional_logit import Array, Logit, balance, class_columns, fit_logit
@@ -190,18 +190,29 @@ def _balanced(truth: Truth, pool: Pool) -> Truth:
     return replace(truth, balance_K=balance(scores_N_K))
 
 
-def trust_in(own_L_K: Array, weak_L: NDArray[np.int64]) -> float:
+def trust_in(own_L_K: Array, weak_L: NDArray[np.int64], liking_L_K: Array, kept_L: Array) -> float:
     """The probability that the student's own belief bears on what the supervisor answers.
 
     If it does, the supervisor agrees with the truth, of which ``own_L_K`` is a belief, as often as a competent
     one would; if it does not, every answer is as likely as any other. The supervisor was chosen by a person as
-    better than chance: when answers and opinion have nothing in common, it is the opinion that is off the point.
+    better than chance: when answers and opinion have nothing in common, it is the opinion that is off the point; unless
+    the answers are to something else than the truth.
+
+    Args:
+        own_L_K: the student's own belief of the cases that were answered.
+        weak_L: the answers.
+        liking_L_K: what the supervisor is believed to merely like in them, in log-odds.
+        kept_L: how much of its competence each case leaves it, 1 to -1.
     """
     k = own_L_K.shape[1]
-    said_L = np.take_along_axis(own_L_K, weak_L[:, None], axis=1)[:, 0]
-    agreeing_A_L = said_L * COMPETENT[:, None] + (1 - said_L) * (1 - COMPETENT[:, None]) / (k - 1)
-    bears = logsumexp(np.log(agreeing_A_L).sum(axis=1)) - np.log(len(COMPETENT)) + np.log(TRUST_PRIOR)
-    chance = len(weak_L) * np.log(1.0 / k) + np.log(1.0 - TRUST_PRIOR)
+    competence_A = np.log(COMPETENT * (k - 1) / (1 - COMPETENT))
+    right_A_L_1_1 = np.multiply.outer(competence_A, kept_L)[:, :, None, None]
+    answers_A_L_Y_K = log_softmax(right_A_L_1_1 * np.eye(k) + liking_L_K[:, None], axis=3)
+    said_A_L_Y = np.exp(np.take_along_axis(answers_A_L_Y_K, weak_L[None, :, None, None], axis=3)[..., 0])
+    bears, chance = (
+        logsumexp(np.log((said_A_L_Y * truth_L_Y).sum(axis=2)).sum(axis=1)) + np.log(prior)
+        for truth_L_Y, prior in ((own_L_K, TRUST_PRIOR), (np.full((1, k), 1.0 / k), 1.0 - TRUST_PRIOR))
+    )
     return float(np.exp(bears - np.logaddexp(bears, chance)))
 
 

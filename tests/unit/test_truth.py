@@ -35,10 +35,10 @@ class World:
         nothing = np.zeros(0, dtype=np.int64)
         unasked = fit_unasked(self.columns[:0], self.opinion[:0], nothing, self.variance_D, ways)
         weak_L = self.weak_N[:labels]
-        trust = trust_in(unasked.of(self.columns[:labels], self.opinion[:labels]), weak_L)
-        answers = Heard(
-            self.columns[:labels], weak_L, known_liking * self.effects[:labels], np.ones(labels), np.ones(labels)
-        )
+        liking_L_K = known_liking * self.effects[:labels]
+        own_L_K = unasked.of(self.columns[:labels], self.opinion[:labels])
+        trust = trust_in(own_L_K, weak_L, liking_L_K, np.ones(labels))
+        answers = Heard(self.columns[:labels], weak_L, liking_L_K, np.ones(labels), np.ones(labels))
         return hear(unasked, trust, answers, Pool(self.columns, self.opinion), self.variance_D, balanced=True)
 
     def accuracy(self, truth: Truth) -> float:
@@ -85,9 +85,22 @@ def test_a_supervisor_that_agrees_earns_the_opinion_trust() -> None:
     truth_N = rng.integers(2, size=200)
     own_N_K = softmax(np.eye(2)[truth_N] * 1.5 + rng.standard_normal((200, 2)), axis=1)
     weak_N = np.where(rng.random(200) < 0.7, truth_N, 1 - truth_N)
-    assert trust_in(own_N_K, weak_N) > 0.95
-    assert trust_in(own_N_K, rng.integers(2, size=200)) < 0.3
-    assert trust_in(own_N_K[:0], weak_N[:0]) == pytest.approx(0.8)
+    nothing_N_K, all_N = np.zeros((200, 2)), np.ones(200)
+    assert trust_in(own_N_K, weak_N, nothing_N_K, all_N) > 0.95
+    assert trust_in(own_N_K, rng.integers(2, size=200), nothing_N_K, all_N) < 0.3
+    assert trust_in(own_N_K[:0], weak_N[:0], nothing_N_K[:0], all_N[:0]) == pytest.approx(0.8)
+
+
+def test_answers_to_what_is_liked_take_no_trust_from_the_opinion() -> None:
+    rng = np.random.default_rng(0)
+    truth_N = rng.integers(2, size=200)
+    own_N_K = softmax(np.eye(2)[truth_N] * 1.5 + rng.standard_normal((200, 2)), axis=1)
+    swayed_N, all_N = rng.random(200) < 0.6, np.ones(200)
+    weak_N = np.where(swayed_N, 1 - truth_N, truth_N)
+    liking_N_K = 5.0 * swayed_N[:, None] * np.eye(2)[1 - truth_N]
+    assert trust_in(own_N_K, weak_N, 0.0 * liking_N_K, all_N) < 0.3 < 0.9 < trust_in(own_N_K, weak_N, liking_N_K, all_N)
+    turned = trust_in(own_N_K, 1 - truth_N, 0.0 * liking_N_K, -all_N)
+    assert turned > 0.95 > 0.05 > trust_in(own_N_K, 1 - truth_N, 0.0 * liking_N_K, all_N), "it has all the wrong way"
 
 
 def test_in_a_matter_of_taste_the_own_opinion_weighs_as_much_as_the_answers_say() -> None:
