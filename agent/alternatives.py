@@ -69,7 +69,7 @@ def pair_of(
 
 def pairs_in_doubt(notebook: Notebook, pool: Sequence[Case]) -> list[Pair]:
     """The pairs of the sets most in doubt, most first."""
-    short = [n for n, case in enumerate(pool) if SHORTEST <= len(case.text) <= LONGEST]
+    short = [n for n, case in enumerate(pool) if SHORTEST <= len(case.text) <= LONGEST] or range(len(pool))
     truth_N = notebook.unasked_truth(pool).argmax(axis=1)
     predicted = notebook.set_predictions(pool)
     believed = [one for one in notebook.sets if one.id in notebook.beliefs]
@@ -111,7 +111,8 @@ def alternatives(lab: Lab, notebook: Notebook, seen: set[str]) -> list[Candidate
         with lab.stage("write"):
             prompts = [prompt_for(task, pair) for pair in pairs]
             each = -(-n // max(1, len(pairs)))
-            written = continued_cases(lab.model, prompts, each, task.cases[0].options, rng)
+            options = task.cases[0].options
+            written = continued_cases(lab.model, prompts, each, options, rng) if prompts else []
         return {
             "cases": [
                 {

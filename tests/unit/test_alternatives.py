@@ -6,8 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 from tests.conftest import ScriptedModel, embed
 
+from askew.agent import alternatives
 from askew.agent.alternatives import pair_of
 from askew.agent.belief import SetBelief
 from askew.agent.config import Settings
@@ -65,7 +67,7 @@ class Noting(ScriptedModel):
 
 
 def test_they_are_candidates_of_their_set_and_a_resumed_run_writes_none_anew(
-    cases_file: Callable[..., Path], tmp_path: Path
+    cases_file: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = Settings(
         task=str(cases_file()), supervisor="loud", student="scripted", budget=12, rounds=2, chains=24, chains_first=24,
@@ -73,13 +75,13 @@ def test_they_are_candidates_of_their_set_and_a_resumed_run_writes_none_anew(
     )  # fmt: skip
     task = load_task(settings.task, 0).task
 
-    def run(model: Noting) -> None:
-        with Journal(tmp_path / "run") as journal:
+    def run(model: Noting, name: str = "run") -> None:
+        with Journal(tmp_path / name) as journal:
             scientific(
                 Lab(
                     settings=settings, task=task, supervisor=Loud(), model=model,
                     representation=Representation(task, model, tmp_path / "cache"),
-                    embed=embed, journal=journal, folder=tmp_path / "run",
+                    embed=embed, journal=journal, folder=tmp_path / name,
                 )
             )  # fmt: skip
 
@@ -90,4 +92,7 @@ def test_they_are_candidates_of_their_set_and_a_resumed_run_writes_none_anew(
     assert all(len(set(case["alternatives"])) == 2 and case["set"] for case in made)
     assert all(prompt.count("Review:") > 2 for prompt in model.asked), "examples, and the case to be written"
     run(again)
+    assert not again.asked
+    monkeypatch.setattr(alternatives, "SETS", 0)
+    run(again, "nothing to tell apart")
     assert not again.asked
