@@ -17,11 +17,11 @@ from askew.agent.belief import SetBelief
 from askew.agent.conditional_logit import Array
 from askew.agent.design import Candidate
 from askew.agent.hypotheses import HypothesisSet
-from askew.agent.infogain import eig, entropy
+from askew.agent.infogain import eig
 from askew.agent.journal import Data
 from askew.agent.lab import Lab, case_data, case_from
 from askew.agent.notebook import Notebook
-from askew.agent.write import EXAMPLES_PER_OPTION, LONGEST, SHORTEST, continued_cases, key, usable
+from askew.agent.write import EXAMPLES_PER_OPTION, LONGEST, continued_cases, key, short_enough, usable
 from askew.prompts.loader import load_prompt
 from askew.seeds import stream
 from askew.tasks.case import Case, Split, Task
@@ -69,12 +69,10 @@ def pair_of(
 
 def pairs_in_doubt(notebook: Notebook, pool: Sequence[Case]) -> list[Pair]:
     """The pairs of the sets most in doubt, most first."""
-    short = [n for n, case in enumerate(pool) if SHORTEST <= len(case.text) <= LONGEST] or range(len(pool))
+    short, unsure = short_enough(pool, range(len(pool))), notebook.in_doubt()[:SETS]
     truth_N = notebook.unasked_truth(pool).argmax(axis=1)
-    predicted = notebook.set_predictions(pool)
-    believed = [one for one in notebook.sets if one.id in notebook.beliefs]
-    unsure = sorted(believed, key=lambda one: (-float(entropy(notebook.beliefs[one.id].p_H)), one.id))
-    pairs = (pair_of(one, notebook.beliefs[one.id], predicted[one.id][0], truth_N, short) for one in unsure[:SETS])
+    predicted = notebook.set_predictions(pool, unsure)
+    pairs = (pair_of(one, notebook.beliefs[one.id], predicted[one.id][0], truth_N, short) for one in unsure)
     return [pair for pair in pairs if pair is not None]
 
 

@@ -99,6 +99,12 @@ def predictions(
     return np.stack(q_H), np.stack(r_H)
 
 
+def answers_by(right_N: Array, liking_N_K: Array) -> Array:
+    """p_N_Y_K of the answer for each possible truth: in log-odds that is preferred by ``right_N``."""
+    answers_N_Y_K: Array = softmax(liking_N_K[:, None] + right_N[:, None, None] * np.eye(liking_N_K.shape[1]), axis=2)
+    return answers_N_Y_K
+
+
 def misled(weak_N_Y_K: Array, kept_N: Array) -> Array:
     """The supervisor's answers where it keeps only a share of its competence: 0 is guessing, -1 the wrong way round."""
     k = weak_N_Y_K.shape[1]

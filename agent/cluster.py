@@ -77,6 +77,17 @@ def one_label_for_all(chains: Sequence[Chain]) -> bool:
     return len({chain.case for chain in said}) >= FEWEST_CASES and len(labels) == 1
 
 
+def counting_for_nothing(chains: Sequence[Chain]) -> list[str]:
+    """In words, what of the chains :func:`claims_of` leaves out since it tells no case from another."""
+    told = [
+        f"one chain was sampled for more than half of the cases, and counts for nothing: {said.strip()[:80]!r}"
+        for said in sorted(said_whatever_the_case(chains))
+    ]
+    if not told and one_label_for_all(chains):
+        told.append("every chain of the round gives one and the same label, whatever the case: none counts")
+    return told
+
+
 def claims_of(chains: Sequence[tuple[int, Chain]]) -> list[Claim]:
     """The claims of the well-formed chains, given with their event numbers; repeats in a chain count once.
 

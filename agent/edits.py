@@ -9,7 +9,6 @@ import numpy as np
 from askew.agent.conditions import parts_of
 from askew.agent.design import Candidate
 from askew.agent.hypotheses import HypothesisSet
-from askew.agent.infogain import entropy
 from askew.agent.lab import Lab
 from askew.agent.notebook import Notebook
 from askew.agent.write import combined_edits, edits_for
@@ -38,8 +37,7 @@ def edits(lab: Lab, notebook: Notebook, seen: set[str]) -> list[Candidate]:
     goes_S = notebook.goes_with_truth([grounding for _, grounding in of_words])
     for name in {name for (name, _), goes in zip(of_words, goes_S, strict=True) if goes}:
         by_subject.pop(name)
-    unsure = sorted(notebook.sets, key=lambda one: (-float(entropy(notebook.beliefs[one.id].p_H)), one.id))
-    may_lead = {one.id for one in unsure[:EDITED_SETS]}
+    may_lead = {one.id for one in notebook.in_doubt()[:EDITED_SETS]}
     made = [
         Candidate(written.case, "edited", parent=written.parent, about=tuple(one.id for one in alike))
         for alike in by_subject.values()

@@ -12,13 +12,7 @@ import numpy as np
 from askew.agent.ahead import EarlyEmbedding
 from askew.agent.alternatives import alternatives
 from askew.agent.clarify import clarify
-from askew.agent.cluster import (
-    SubjectCluster,
-    claims_of,
-    cluster_subjects,
-    one_label_for_all,
-    said_whatever_the_case,
-)
+from askew.agent.cluster import SubjectCluster, claims_of, cluster_subjects, counting_for_nothing
 from askew.agent.conditional_logit import Array
 from askew.agent.config import Settings
 from askew.agent.controls import FULL, Controls
@@ -120,14 +114,7 @@ def hypothesise(lab: Lab, notebook: Notebook, controls: Controls) -> list[Subjec
             return fresh[index].data()
 
         chains.append((journal.position, Chain.from_data(journal.fact("chain", chain))))
-    sampled_now = [chain for _, chain in chains]
-    messages = [
-        f"one chain was sampled for more than half of the cases, and counts for nothing: {said.strip()[:80]!r}"
-        for said in sorted(said_whatever_the_case(sampled_now))
-    ]
-    if not messages and one_label_for_all(sampled_now):
-        messages.append("every chain of the round gives one and the same label, whatever the case: none counts")
-    for message in messages:
+    for message in counting_for_nothing([chain for _, chain in chains]):
         journal.note("check", code="ASK012", message=message)
     clusters = cluster_subjects(claims_of(chains), lab.embed)
     for number, cluster in enumerate(clusters, start=1):

@@ -16,6 +16,7 @@ from askew.agent.conditional_logit import Array, flat_logit
 from askew.agent.design import Candidate
 from askew.agent.ground import Grounder
 from askew.agent.hypotheses import Grounding, HypothesisSet, Kind
+from askew.agent.infogain import entropy
 from askew.agent.joint import Evidence, weigh
 from askew.agent.representation import Representation
 from askew.agent.theory import Answers, Theory, fit_theory
@@ -79,6 +80,10 @@ class Notebook:
     def groundings(self) -> list[Grounding]:
         """The measure of each set's subject, in the order of the sets."""
         return [hypothesis_set.grounding for hypothesis_set in self.sets]
+
+    def in_doubt(self) -> list[HypothesisSet]:
+        """The sets, most in doubt first."""
+        return sorted(self.sets, key=lambda one: (-float(entropy(self.beliefs[one.id].p_H)), one.id))
 
     def answered(self) -> list[Case]:
         """The cases that the supervisor answered with a label, in the order they were asked."""
@@ -275,14 +280,12 @@ class Notebook:
 
     def _plain_answers(self, liking_N_K: Array, kept_N: Array) -> Array:
         """p_N_Y_K of the answer by competence, what is liked, and a leaning to an option whatever the case."""
-        right_N_1_1 = (self.competence * kept_N)[:, None, None]
-        answers_N_Y_K: Array = softmax(
-            (liking_N_K + self.bias_K)[:, None] + right_N_1_1 * np.eye(self.representation.task.n_options), axis=2
-        )
-        return answers_N_Y_K
+        return beliefs.answers_by(self.competence * kept_N, liking_N_K + self.bias_K)
 
-    def set_predictions(self, cases: Sequence[Case]) -> dict[str, tuple[Array, Array]]:
-        """q_H_N_K and r_H_N_K of each set's hypotheses, on top of everything believed without the set.
+    def set_predictions(
+        self, cases: Sequence[Case], wanted: Sequence[HypothesisSet] | None = None
+    ) -> dict[str, tuple[Array, Array]]:
+        """q_H_N_K and r_H_N_K of each ``wanted`` set's hypotheses (all by default), on top of the rest.
 
         The truth without the set is the label-free one and what the other sets make better: the student's present
         one has learned from the answers that the hypotheses are to be judged by.
@@ -296,6 +299,8 @@ class Notebook:
         kept_by_others_N_S = kept_by_others(presence_N_S, misled_S)
         predicted = {}
         for s, hypothesis_set in enumerate(self.sets):
+            if wanted is not None and all(hypothesis_set is not one for one in wanted):
+                continue
             weak_N_Y_K = self._plain_answers(liked_N_K - effects_N_K_S[:, :, s] * liking_S[s], kept_by_others_N_S[:, s])
             predicted[hypothesis_set.id] = beliefs.predictions(
                 hypothesis_set,

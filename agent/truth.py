@@ -27,8 +27,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_softmax, logsumexp, softmax
+from scipy.special import logsumexp, softmax
 
+from askew.agent.belief import answers_by
 from askew.agent.coherence import cohere
 from askew.agent.conditional_logit import Array, Logit, balance, class_columns, fit_logit
 
@@ -206,9 +207,8 @@ def trust_in(own_L_K: Array, weak_L: NDArray[np.int64], liking_L_K: Array, kept_
     """
     k = own_L_K.shape[1]
     competence_A = np.log(COMPETENT * (k - 1) / (1 - COMPETENT))
-    right_A_L_1_1 = np.multiply.outer(competence_A, kept_L)[:, :, None, None]
-    answers_A_L_Y_K = log_softmax(right_A_L_1_1 * np.eye(k) + liking_L_K[:, None], axis=3)
-    said_A_L_Y = np.exp(np.take_along_axis(answers_A_L_Y_K, weak_L[None, :, None, None], axis=3)[..., 0])
+    answers_A_L_Y_K = np.stack([answers_by(competence * kept_L, liking_L_K) for competence in competence_A])
+    said_A_L_Y = np.take_along_axis(answers_A_L_Y_K, weak_L[None, :, None, None], axis=3)[..., 0]
     bears, chance = (
         logsumexp(np.log((said_A_L_Y * truth_L_Y).sum(axis=2)).sum(axis=1)) + np.log(prior)
         for truth_L_Y, prior in ((own_L_K, TRUST_PRIOR), (np.full((1, k), 1.0 / k), 1.0 - TRUST_PRIOR))

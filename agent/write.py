@@ -100,7 +100,7 @@ def proposed_cases(lab: Lab, n: int, rng: np.random.Generator, seen: set[str]) -
     """The strong model's own, naive proposals of what to ask, as a recorded fact: a control for design."""
     task = lab.task
     pool = task.split(Split.POOL)
-    short = [case for case in pool if SHORTEST <= len(case.text) <= LONGEST] or list(pool)
+    short = [pool[i] for i in short_enough(pool, range(len(pool)))]
 
     def compute() -> Data:
         prompt = load_prompt("propose_case")
@@ -217,6 +217,11 @@ def usable(task: Task, case: Case, seen: set[str]) -> bool:
     return True
 
 
+def short_enough(pool: Sequence[Case], among: Sequence[int]) -> list[int]:
+    """Indices of the cases, of those ``among`` the pool, that are short enough to be examples; all where none is."""
+    return [i for i in among if SHORTEST <= len(pool[i].text) <= LONGEST] or list(among)
+
+
 def _examples(task: Task, truth_N_K: Array, rng: np.random.Generator) -> list[dict[str, str]]:
     """For each option a few short pool cases that the student is surest of, in mixed order."""
     pool = task.split(Split.POOL)
@@ -224,7 +229,7 @@ def _examples(task: Task, truth_N_K: Array, rng: np.random.Generator) -> list[di
     examples = []
     for option, name in enumerate(options):
         ranked = np.argsort(-truth_N_K[:, option])[: max(EXAMPLES_PER_OPTION, int(SUREST * len(pool)))]
-        short = [int(i) for i in ranked if SHORTEST <= len(pool[i].text) <= LONGEST] or [int(i) for i in ranked]
+        short = short_enough(pool, [int(i) for i in ranked])
         chosen = rng.choice(short, size=min(EXAMPLES_PER_OPTION, len(short)), replace=False)
         examples += [{"option": name, "text": pool[int(i)].text[: 2 * LONGEST]} for i in chosen]
     return [examples[int(i)] for i in rng.permutation(len(examples))]

@@ -195,7 +195,6 @@ def test_what_is_not_known_well_yet_is_sampled_for_longer(monkeypatch: pytest.Mo
     world.effects[:, :, 1] = world.effects[:, :, 0]
     weak_N = np.where((world.level_N_S[:, 0] > 0) & (world.rng.random(60) < 0.9), 1, world.truth_N)
     swept[0] = 0
-    monkeypatch.setattr(joint, "SETTLED", 0.02)
     posterior(world, weak_N, [a_set(s, WAYS[:2]) for s in range(2)])
     assert swept[0] > joint.SWEEPS, "which of two that are the same it is changes all the time"
 
