@@ -98,6 +98,9 @@ class Settings(BaseModel):
     chains: Annotated[int, Field(ge=0)] = 48
     """Chains of thought sampled in each later round."""
     chains_per_case: Positive = 6
+    annotated: Annotated[int, Field(ge=0)] | None = None
+    """Texts of which the strong model says whether they have a subject that no attribute measures. By default 64, and
+    none where it has to be warmed up before it can reason."""
     temperature: Annotated[float, Field(gt=0.0, le=2.0)] = 1.0
     written_first: Annotated[int, Field(ge=0)] = 800
     """Cases the strong model writes before it asks anything: what it knows already, in examples."""

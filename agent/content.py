@@ -14,6 +14,7 @@ _TEXTS: dict[str, Callable[[Data], list[str]]] = {
     "hypothesis-born": lambda data: [f"{data['id']} {data['statement']}", str(data.get("why", ""))],
     "hypothesis-merged": lambda data: [f"{data.get('id', '')} {data['why']}"],
     "hypothesis-killed": lambda data: [f"{data.get('id', '')} {data['why']}"],
+    "annotation": lambda data: [str(data["subject"])],
     "experiment": lambda data: [f"{data['id']} {case_text(data['case'])}"],
     "written": lambda data: [case_text(case) for case in data["cases"]],
     "proposed": lambda data: [case_text(case) for case in data["cases"]],

@@ -1,8 +1,9 @@
 """From words to numbers: what a hypothesis about any subject predicts for any case.
 
-A subject is grounded by the attribute whose name is nearest in meaning; where none is near, by the words of each text
-that are near to it in meaning, or where no text has any, by the text as a whole. Either way the result is an *effect*,
-φ(x, k): how much the subject speaks for option k of case x.
+A subject is grounded by the attribute whose name is nearest in meaning; where none is near, by a probe of what the
+strong model says has it (:mod:`askew.agent.annotate`), if it can be asked such things; else by the words of each text
+that are near to it in meaning, or where no text has any, by the text as a whole. In every case the result is an
+*effect*, φ(x, k): how much the subject speaks for option k of case x.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from itertools import islice, starmap
 import numpy as np
 from numpy.typing import NDArray
 
+from askew.agent.annotate import Annotate, Concept, learned, nobody
 from askew.agent.cluster import Embed
 from askew.agent.conditional_logit import Array
 from askew.agent.conditions import conditional, parts_of
@@ -28,6 +30,7 @@ from askew.tasks.passages import words_of
 NEAR_ENOUGH = 0.45
 """Cosine similarity from which a subject is taken to mean an attribute."""
 CONCEPT_TRUST = 0.5
+"""How far nearness in meaning is trusted where nothing tells how good it is."""
 ALIKE = 0.5
 """Correlation over the pool from which a family of words says what an attribute says already."""
 STEEPNESS = 1.5
@@ -64,9 +67,11 @@ class _Column:
 class Grounder:
     """Measures subjects on the cases of one task. Scales come from the pool's texts; no labels."""
 
-    def __init__(self, task: Task, embed: Embed) -> None:
+    def __init__(self, task: Task, embed: Embed, annotate: Annotate = nobody) -> None:
         self.task = task
         self._embed = embed
+        self._annotate = annotate
+        self._concepts: dict[str, Concept | None] = {}
         self._attributes = {**bank(task.options_vary), **task.attributes}
         self._spreads: dict[Grounding, float] = {}
         self._usually: dict[Grounding, float] = {}
@@ -86,7 +91,8 @@ class Grounder:
         last = self.task.n_options - 1
         if similarity_A[best] >= NEAR_ENOUGH:
             return Grounding(self._names[best], False, last, round(float(min(1.0, similarity_A[best])), 3))
-        return Grounding(subject, True, last, CONCEPT_TRUST)
+        concept = self._concept(subject)
+        return Grounding(subject, True, last, CONCEPT_TRUST if concept is None else round(concept.trust, 3))
 
     def attributes(self) -> list[Grounding]:
         """Every attribute of the bank that differs between the cases of the pool."""
@@ -206,7 +212,7 @@ class Grounder:
             known = list(self._row_of)
             cases = [known[row] for row in missing_M]
             if grounding.concept:
-                raw_M_J = self._nearness(grounding.measure, cases)
+                raw_M_J = self._speaking_of(grounding.measure, cases)
             else:
                 measured = self._attribute(grounding.measure)
                 raw_M_J = np.stack([np.asarray(measured(case), dtype=np.float64) for case in cases])
@@ -276,6 +282,27 @@ class Grounder:
             return set(words_of(case.text))
         said = [set(words_of(option)) for option in case.options]
         return set().union(*said) - said[0].intersection(*said[1:])
+
+    def _speaking_of(self, subject: str, cases: Sequence[Case]) -> Array:
+        """amount_N_J of a subject that no attribute measures."""
+        concept = self._concept(subject)
+        if concept is None or concept.weight_D is None:
+            return self._nearness(subject, cases)
+        amount_N_J: Array = (self._embed(self._texts(cases)) @ concept.weight_D).reshape(len(cases), -1)
+        return amount_N_J
+
+    def _concept(self, subject: str) -> Concept | None:
+        """What the strong model's annotations make of a subject; asked for once."""
+        if subject not in self._concepts:
+            pool = self.task.split(Split.POOL)
+            texts, near_N = self._texts(pool), self._nearness(subject, pool).ravel()
+            annotation = self._annotate(subject, texts, near_N)
+            self._concepts[subject] = None
+            if annotation is not None:
+                index_N = annotation.index_N
+                vectors_N_D = self._embed([texts[n] for n in index_N])
+                self._concepts[subject] = learned(annotation, vectors_N_D, near_N[index_N])
+        return self._concepts[subject]
 
     def _nearness(self, subject: str, cases: Sequence[Case]) -> Array:
         """nearness_N_J of the cases to a subject: of their words, or where none in the pool is near, of the texts."""

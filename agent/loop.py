@@ -11,6 +11,7 @@ import numpy as np
 
 from askew.agent.ahead import EarlyEmbedding
 from askew.agent.alternatives import alternatives
+from askew.agent.annotate import annotating
 from askew.agent.clarify import clarify
 from askew.agent.cluster import SubjectCluster, claims_of, cluster_subjects, counting_for_nothing
 from askew.agent.conditional_logit import Array
@@ -62,9 +63,8 @@ TARGETS = 300
 def scientific(lab: Lab, controls: Controls = FULL) -> None:
     """Run the whole experiment in ``lab``: everything that happens is in its journal."""
     lab.start()
-    notebook = Notebook(
-        lab.representation, Grounder(lab.task, lab.embed), seed=lab.settings.seed, face_value=not controls.mistakes
-    )
+    grounder = Grounder(lab.task, lab.embed, annotating(lab, warmed=controls.warm))
+    notebook = Notebook(lab.representation, grounder, seed=lab.settings.seed, face_value=not controls.mistakes)
     seen = {key(case) for case in lab.task.cases}
     write_and_learn(lab, notebook, controls, seen)
     publish(lab, notebook, controls, last=False)

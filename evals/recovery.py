@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from askew.agent.annotate import Annotate, Annotation
 from askew.agent.cluster import Embed
 from askew.agent.ground import Grounder
 from askew.agent.hypotheses import NONE_OF_THESE, Grounding, Kind
@@ -99,7 +100,8 @@ def recovery(folder: Path, load: Callable[[str, int], LoadedTask], embed: Embed)
     ]
     held = held[:HELD_OUT]
     truths = [whole.gold[case.id] for case in held]
-    grounder = Grounder(task, embed)
+    events = list(read_events(folder))
+    grounder = Grounder(task, embed, as_annotated(events))
     rules = {name: _picks(mistake_pick(name, task), held, truths) for name in planted}
     for name, rule in rules.items():
         if set(rule) == {None}:
@@ -107,10 +109,15 @@ def recovery(folder: Path, load: Callable[[str, int], LoadedTask], embed: Embed)
                 f"{name} shows in none of the {len(held)} held-out cases: whether it was found can't be judged."
             )
     found = [
-        _found(data, posterior, _picked(data, grounder, held, truths), rules)
-        for data, posterior in believed(list(read_events(folder)))
+        _found(data, posterior, _picked(data, grounder, held, truths), rules) for data, posterior in believed(events)
     ]
     return Recovery(settings.task, settings.supervisor, settings.method, settings.seed, planted, tuple(found))
+
+
+def as_annotated(events: Sequence[Event]) -> Annotate:
+    """What the strong model said of each subject in the run."""
+    said = {event.data["subject"]: Annotation.from_data(event.data) for event in events if event.kind == "annotation"}
+    return lambda subject, texts, near_N: said.get(subject)
 
 
 def believed(events: Sequence[Event]) -> list[tuple[dict[str, Any], float]]:

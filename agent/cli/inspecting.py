@@ -113,6 +113,9 @@ _TOLD: dict[str, Callable[[Data], str | None]] = {
     "hypothesis-born": lambda data: f"{data['id']} born: {_short(data['statement'], 110)}",
     "hypothesis-merged": lambda data: f"{_short(data['id'])} merged into {data['into']}: {data['why']}",
     "hypothesis-killed": lambda data: f"{data['set']} killed: {data['why']}",
+    "annotation": lambda data: (
+        f"says what has {_short(data['subject'])}: {len(data['texts'])} texts, reliability {data['reliability']:.2f}"
+    ),
     "experiment": lambda data: (
         f"asks {data['id']} about {data.get('set') or 'the truth'}: {_short(data['case']['text'])}"
     ),

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from askew.agent.conditional_logit import Array
 from askew.agent.journal import Data
 from askew.agent.lab import PREDICTED, Lab
+from askew.agent.loop import scientific
 from askew.agent.supervisors.base import batch_size, checked_labels
 from askew.errors import InputError
 from askew.evals.methods.registry import method
 from askew.evals.methods.shared import SoftLabels, gives_probabilities, on_labels, publish, random_pool
 from askew.tasks.case import Case, Split
-from askew.tasks.gold import LoadedTask
+from askew.tasks.gold import Gold, LoadedTask
 
 
 @method("weak", "the supervisor itself", reference=True)
@@ -50,6 +52,26 @@ def gold_same_budget(lab: Lab, loaded: LoadedTask) -> None:
     _on_gold(lab, loaded, random_pool(lab)[: lab.settings.budget])
 
 
+@dataclass(frozen=True)
+class _NeverWrong:
+    """A supervisor that answers with gold, as far as there is any; of cases that were made up there is none."""
+
+    gold: Gold
+    name: str = "gold"
+    answers_new_cases: bool = False
+    batch_size: int = 64
+
+    def label(self, cases: Sequence[Case]) -> list[int | None]:
+        return [self.gold.get(case.id) for case in cases]
+
+
+@method("gold-asked", "the scientific method, answered with gold", reference=True)
+def gold_asked(lab: Lab, loaded: LoadedTask) -> None:
+    """What the supervisor's mistakes cost the method and, from its start, what asking can add at all."""
+    _known(lab, loaded, lab.task.split(Split.POOL))
+    scientific(replace(lab, supervisor=_NeverWrong(loaded.gold)))
+
+
 @method("ceiling", "the student trained on the gold labels of the whole pool", reference=True)
 def ceiling(lab: Lab, loaded: LoadedTask) -> None:
     """The upper end of PGR: same student, same learner, all the truth there is in the pool."""
@@ -64,9 +86,15 @@ def _saying(said_N_K: Array, sure_N_K: Array) -> Array:
 
 
 def _on_gold(lab: Lab, loaded: LoadedTask, cases: Sequence[Case]) -> None:
-    known = [case for case in cases if case.id in loaded.gold]
-    if not known:
-        raise InputError(f"{lab.task.name} has no gold labels in its pool: {lab.settings.method!r} needs them.")
+    known = _known(lab, loaded, cases)
     lab.start()
     publish(lab, on_labels(lab, known, loaded.gold.of(known)))
     lab.finish("trained on gold labels")
+
+
+def _known(lab: Lab, loaded: LoadedTask, cases: Sequence[Case]) -> list[Case]:
+    """Those of the cases that have a gold label. Raises ``InputError`` where none has."""
+    known = [case for case in cases if case.id in loaded.gold]
+    if not known:
+        raise InputError(f"{lab.task.name} has no gold labels in its pool: {lab.settings.method!r} needs them.")
+    return known
