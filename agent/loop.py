@@ -30,6 +30,7 @@ from askew.agent.design import (
 )
 from askew.agent.edits import edits
 from askew.agent.ground import Grounder, correlation
+from askew.agent.hypotheses import HypothesisSet
 from askew.agent.hypothesise import PROMPT, SHORT_PROMPT, Chain, informative_cases, sample_chains
 from askew.agent.journal import Data
 from askew.agent.lab import PREDICTED, Lab
@@ -39,6 +40,8 @@ from askew.agent.outlook import outlook_of
 from askew.agent.record import cluster_data, experiment_data, log_beliefs, note_birth
 from askew.agent.sets import (
     LARGEST_NUMBER_OF_SETS,
+    REFUTED,
+    SUSPECTED,
     Proposal,
     Surprise,
     duplicate_of,
@@ -229,11 +232,24 @@ def make_room(lab: Lab, notebook: Notebook) -> bool:
     belief = notebook.beliefs[least.id]
     if not belief.doubted:
         return False
-    case = None if belief.decided_by is None else notebook.answered()[belief.decided_by].id
-    notebook.forget(least)
-    why = f"p(none of these) = {belief.none:.2f}"
-    lab.journal.note("hypothesis-killed", set=least.id, id=least.id, why=why, case=case)
+    kill(lab, notebook, least, f"p(none of these) = {belief.none:.2f}")
     return True
+
+
+def kill(lab: Lab, notebook: Notebook, refuted: HypothesisSet, why: str) -> None:
+    """Give a set up, and log the case whose answer decided it."""
+    decided_by = notebook.beliefs[refuted.id].decided_by
+    case = None if decided_by is None else notebook.answered()[decided_by].id
+    notebook.forget(refuted)
+    lab.journal.note("hypothesis-killed", set=refuted.id, id=refuted.id, why=why, case=case)
+
+
+def give_up(lab: Lab, notebook: Notebook) -> None:
+    """Kill the sets that were suspected and that answers have refuted."""
+    for one in list(notebook.sets):
+        was, now = notebook.suspected[one.id], 1.0 - notebook.beliefs[one.id].none
+        if was >= SUSPECTED and now <= REFUTED:
+            kill(lab, notebook, one, f"p(it matters) fell from {was:.2f} to {now:.2f}")
 
 
 # -- step 3 and 4: prioritise and design -------------------------------------------------------------
@@ -334,6 +350,7 @@ def update(lab: Lab, notebook: Notebook, controls: Controls) -> None:
         if controls.mistakes:
             notebook.update_beliefs()
             form_sets(lab, notebook, surprises(lab, notebook), limited=not controls.bank)
+            give_up(lab, notebook)
             notebook.learn()
     log_beliefs(lab, notebook)
 

@@ -64,6 +64,8 @@ class Notebook:
     """The case of which an edit was made, by the edit's id: an edit changes one thing, and that is not the truth."""
     given_up: list[Grounding] = field(default_factory=list)
     """Measures of the sets that were killed."""
+    suspected: dict[str, float] = field(default_factory=dict)
+    """The largest probability with which each set has ever mattered."""
     mattering: dict[str, Mattering] = field(default_factory=dict)
     """What is believed of each set's subject, by set, from the joint posterior."""
     competence: float = 1.0
@@ -336,13 +338,15 @@ class Notebook:
         for hypothesis_set, p_H in zip(self.sets, joint.p_S, strict=True):
             score_H = self.scores.setdefault(hypothesis_set.id, np.zeros(len(p_H)))
             q_H_L_K, _ = predicted[hypothesis_set.id]
-            self.beliefs[hypothesis_set.id] = beliefs.believe(hypothesis_set, p_H, score_H, q_H_L_K, weak_L)
+            belief = beliefs.believe(hypothesis_set, p_H, score_H, q_H_L_K, weak_L)
+            self.beliefs[hypothesis_set.id] = belief
+            self.suspected[hypothesis_set.id] = max(self.suspected.get(hypothesis_set.id, 0.0), 1.0 - belief.none)
 
     def forget(self, hypothesis_set: HypothesisSet) -> None:
         """Give a set up; what was learned with it stands until the next :meth:`learn`."""
         self.sets.remove(hypothesis_set)
         self.given_up.append(hypothesis_set.grounding)
-        for by_set in (self.beliefs, self.scores, self.mattering):
+        for by_set in (self.beliefs, self.scores, self.suspected, self.mattering):
             by_set.pop(hypothesis_set.id, None)
 
 

@@ -37,6 +37,8 @@ COMMON = 0.025
 COMMONEST_WORDS, COMMONEST_FAMILIES = 96, 48
 """How many of these words, and of families of words, at most."""
 LARGEST_NUMBER_OF_SETS = 16
+SUSPECTED, REFUTED = 0.2, 0.02
+"""A set that has mattered with the first probability and now does with the second is killed: answers refuted it."""
 EXPECTED_MISTAKES = 1.5
 """Systematic mistakes that a supervisor is expected to have before anything is known."""
 OF_WORDS = 0.5
