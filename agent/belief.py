@@ -10,20 +10,28 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp, softmax
 
 from askew.agent.conditional_logit import Array
-from askew.agent.hypotheses import NONE_OF_THESE, HypothesisSet, Kind
+from askew.agent.hypotheses import HypothesisSet, Kind
 
 STRENGTHS = (1.0, 3.0)
 """Log-odds for each unit of the subject's effect; a hypothesis doesn't say how strong the habit is."""
 TAKEN = 0.6
 """Share of the competence that a misleading subject takes away, for each unit of strength."""
-CLARIFIED: tuple[Kind | None, ...] = (Kind.BETTER, Kind.LIKED, None)
-"""What each answer to a clarifying question says: it matters for the truth, it is only liked, it does neither."""
 KNOWS_ITSELF = 0.8
 """How often a person is right about what sways people: more often than not, and far from always."""
 SPEAKS = 0.05
 """Log-likelihood ratio from which an answer speaks for a hypothesis or against it."""
-_SAID_AS: Mapping[Kind | None, Kind] = {Kind.MISLED: Kind.LIKED}
-"""People who say that something only sways people mean both that it is liked and that it misleads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a person answered to a question in words about a set, of a ``kind`` (:mod:`askew.agent.clarify`)."""
+
+    kind: str
+    says: Mapping[str, int]
+    """By hypothesis: the option that is the true answer if it is."""
+    options: int
+    answer: int | None
+    """``None`` where they were unsure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +122,15 @@ def misled(weak_N_Y_K: Array, kept_N: Array) -> Array:
     return answers_N_Y_K
 
 
-def told_likelihood(hypothesis_set: HypothesisSet, told: int) -> Array:
-    """loglik_H (``h0`` last) of what a person answered about a set; ``told`` is an index of :data:`CLARIFIED`."""
-    kinds = [*(hypothesis.kind for hypothesis in hypothesis_set.hypotheses), None]
-    meant_H = np.array([_SAID_AS.get(kind, kind) is CLARIFIED[told] for kind in kinds])
-    loglik_H: Array = np.log(np.where(meant_H, KNOWS_ITSELF, (1 - KNOWS_ITSELF) / 2))
+def told_likelihood(names: Sequence[str], told: Sequence[Told]) -> Array:
+    """loglik_H of what a person answered; a hypothesis under which no option is the true answer expects any of them."""
+    loglik_H = np.zeros(len(names))
+    for one in told:
+        if one.answer is not None:
+            wrong = (1 - KNOWS_ITSELF) / (one.options - 1)
+            for h, name in enumerate(names):
+                right = KNOWS_ITSELF if one.says.get(name) == one.answer else wrong
+                loglik_H[h] += np.log(right if name in one.says else 1.0 / one.options)
     return loglik_H
 
 
@@ -145,7 +157,7 @@ def believe(
     lead_L = np.log(answered_H_L[leader]) - np.log(answered_H_L[rival])
     return SetBelief(
         set_id=hypothesis_set.id,
-        names=(*(h.id for h in hypothesis_set.hypotheses), NONE_OF_THESE),
+        names=hypothesis_set.names,
         p_H=p_H,
         log_e=evidence_against_none(hypothesis_set, score_H) if leader < len(p_H) - 1 else evidence_for_none(score_H),
         answers_for=int((lead_L > SPEAKS).sum()),

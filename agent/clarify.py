@@ -1,74 +1,190 @@
-"""Asking a person about the supervisor itself: does a subject matter, or does it only sway people?
+"""Asking a person in words: about the supervisor itself, or how what was said is meant to go on.
 
-Labels alone rarely tell what is better from what is merely liked. A person can say which, in words. The answer is an
-experiment like any other: it costs one label, it is recorded before it is used, and it moves the belief by a
-likelihood of its own, since people know themselves only so well.
+Labels alone rarely tell what is better from what is merely liked. A person can say which: does a subject matter, or
+does it only sway people? And where two hypotheses would carry what was answered on to other cases in different ways, a
+person can choose between the two *generalisations*, shown a case on which they part. Either answer is an experiment
+like any other: it costs one label, it is recorded before it is used, and it moves the belief by a likelihood of its
+own, since people know themselves only so well.
 """
 
 from __future__ import annotations
 
-from askew.agent.belief import CLARIFIED
-from askew.agent.hypotheses import HypothesisSet, Kind
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from askew.agent.belief import Told
+from askew.agent.conditional_logit import Array
+from askew.agent.hypotheses import Hypothesis, HypothesisSet, Kind
 from askew.agent.journal import Data
 from askew.agent.lab import Lab
 from askew.agent.notebook import Notebook
 from askew.agent.supervisors.base import Clarifies, whole_number
 from askew.errors import RunError, SupervisorError
+from askew.tasks.case import Case, Split, Task
+from askew.tasks.text import LETTERS
 
 MATTERS = 0.5
-"""Least probability that a subject matters at all, for it to be asked about."""
+"""Least probability of the two answers together, for a question to be asked."""
 UNDECIDED = 0.1
-"""Least probability of each of the two ways in which it may matter."""
+"""Least probability of each of the two."""
+REASONS, GENERALISATIONS = "reasons", "generalisations"
+SHOWN = 400
+"""Characters of a text that a question shows."""
+_ANSWERS = ("it matters for what is right", "it only sways people", "neither")
+_TRUE_UNDER: Mapping[Kind, int] = {Kind.BETTER: 0, Kind.LIKED: 1, Kind.MISLED: 1}
+"""People who say that something only sways people mean both that it is liked and that it misleads."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question in words about one set."""
+
+    about: HypothesisSet
+    kind: str
+    words: str
+    options: tuple[str, ...]
+    says: Mapping[str, int]
+    """By hypothesis: the option that is the true answer if it is."""
+    matched: float
+    """Probability of the less probable of the two answers that it is to decide between."""
+    case: str | None = None
+    """The case that it shows."""
 
 
 def clarify(lab: Lab, notebook: Notebook) -> None:
-    """Ask about the set on which better and liked are most evenly matched, if there is one and anyone to ask."""
+    """Ask the question whose two answers are most evenly matched, if there is one and anyone to ask."""
     supervisor = lab.supervisor
     left = lab.settings.budget - lab.labels_used
     # A question may not take the last label: a round without a case would end the run.
     if not isinstance(supervisor, Clarifies) or left < 2 or not notebook.answered():
         return
-    open_sets = [s for s in notebook.sets if s.id in notebook.beliefs and s.id not in notebook.told]
-    matched = {s.id: _matched(notebook, s) for s in open_sets}
-    asked = max(open_sets, key=lambda s: matched[s.id], default=None)
-    if asked is None or matched[asked.id] < UNDECIDED:
+    asked = max(questions(lab.task, notebook), key=lambda question: question.matched, default=None)
+    if asked is None:
         return
-    question = question_about(lab, asked)
-    options = ["it matters for what is right", "it only sways people", "neither"]
 
     def answer() -> Data:
+        name = f"clarify-{lab.settings.method}-{asked.about.id}-{asked.kind}"
         try:
-            choice, words = supervisor.clarify(f"clarify-{lab.settings.method}-{asked.id}", question, options)
+            choice, words = supervisor.clarify(name, asked.words, asked.options)
         except RunError:
             raise
         except Exception as error:
             raise SupervisorError(f"the supervisor raised {type(error).__name__} at a question: {error}") from error
         number = None if choice is None else whole_number(choice)
-        if choice is not None and (number is None or not 0 <= number < len(CLARIFIED)):
+        if choice is not None and (number is None or not 0 <= number < len(asked.options)):
             raise SupervisorError(
-                f"the supervisor answered {choice!r} to a question: expected 0 to {len(CLARIFIED) - 1}, or None."
+                f"the supervisor answered {choice!r} to a question: expected 0 to {len(asked.options) - 1}, or None."
             )
         return {
-            "set": asked.id, "question": question, "options": options, "answer": number, "words": str(words or ""),
+            "set": asked.about.id, "asks": asked.kind, "case": asked.case, "question": asked.words,
+            "options": list(asked.options), "says": dict(asked.says), "answer": number, "words": str(words or ""),
             "labels_used": lab.labels_used + 1,
         }  # fmt: skip
 
     told = lab.journal.fact("clarification", answer)
     lab.labels_used = told["labels_used"]
-    notebook.told[asked.id] = told["answer"]
+    heard = Told(asked.kind, asked.says, len(asked.options), told["answer"])
+    notebook.told.setdefault(asked.about.id, []).append(heard)
     if told["answer"] is not None:
         notebook.update_beliefs()
 
 
-def question_about(lab: Lab, asked: HypothesisSet) -> str:
-    """The question, in words that give no prediction away."""
-    if lab.task.options_vary:
-        return f"When one option has more '{asked.subject}' than the other: does that make it the better one?"
-    return f"When a {lab.task.noun} has more '{asked.subject}': does that change what the right answer is?"
+def questions(task: Task, notebook: Notebook) -> Iterator[Question]:
+    """Those worth asking, each kind of each set once; where both would decide the same, the reasons come first."""
+    known = [one for one in notebook.sets if one.id in notebook.beliefs]
+    for one in known:
+        if not _was_asked(notebook, one, REASONS):
+            better, liked = (notebook.beliefs[one.id].probability(kind, one) for kind in (Kind.BETTER, Kind.LIKED))
+            if _worth_asking(better, liked):
+                yield reasons(task, one, min(better, liked))
+    parted = [one for one in known if not _was_asked(notebook, one, GENERALISATIONS) and _parted(notebook, one)]
+    if parted:
+        pool = [case for case in task.split(Split.POOL) if case.id not in notebook.asked]
+        for one in parted:
+            _, r_H_N_K = notebook.set_predictions(pool, [one])[one.id]
+            question = generalisations(task, one, notebook.beliefs[one.id].p_H, r_H_N_K, pool)
+            if question is not None:
+                yield question
 
 
-def _matched(notebook: Notebook, asked: HypothesisSet) -> float:
-    """How evenly the two ways of mattering are matched; 0 where the subject hardly matters."""
-    belief = notebook.beliefs[asked.id]
-    better, liked = (belief.probability(kind, asked) for kind in (Kind.BETTER, Kind.LIKED))
-    return min(better, liked) if better + liked >= MATTERS else 0.0
+def reasons(task: Task, about: HypothesisSet, matched: float) -> Question:
+    """Does the subject matter? In words that give no prediction away."""
+    if task.options_vary:
+        words = f"When one option has more '{about.subject}' than the other: does that make it the better one?"
+    else:
+        words = f"When a {task.noun} has more '{about.subject}': does that change what the right answer is?"
+    says = {hypothesis.id: _TRUE_UNDER[hypothesis.kind] for hypothesis in about.hypotheses}
+    return Question(about, REASONS, words, _ANSWERS, {**says, about.names[-1]: 2}, matched)
+
+
+def generalisations(task: Task, about: HypothesisSet, p_H: Array, r_H_N_K: Array, cases: list[Case]) -> Question | None:
+    """Which of the two likeliest hypotheses is meant, by the case on which they part most; ``None`` where none does.
+
+    Args:
+        task: the task.
+        about: the set.
+        p_H: its posterior, ``h0`` last.
+        r_H_N_K: the truths that each hypothesis predicts for ``cases``.
+        cases: N cases that were not asked.
+    """
+    pair = [int(h) for h in np.argsort(-p_H, kind="stable")[:2]]
+    label_H_N = r_H_N_K.argmax(axis=2)
+    apart_N = np.abs(r_H_N_K[pair[0]] - r_H_N_K[pair[1]]).sum(axis=1) * (label_H_N[pair[0]] != label_H_N[pair[1]])
+    if not apart_N.any():
+        return None
+    n = int(apart_N.argmax())
+    labels = [int(label_H_N[h, n]) for h in pair]
+    why = [_in_words(task, about, h) for h in pair]
+    options = tuple(
+        f"{_called(task, cases[n], label)}, since {reason}" for label, reason in zip(labels, why, strict=True)
+    )
+    says = {name: labels.index(int(k)) for name, k in zip(about.names, label_H_N[:, n], strict=True) if k in labels}
+    having = "one option has more" if task.options_vary else f"a {task.noun} has more"
+    words = (
+        f"When {having} '{about.subject}': which of two ways to judge one like this is meant? {_shown(task, cases[n])}"
+    )
+    return Question(about, GENERALISATIONS, words, options, says, float(p_H[pair].min()), cases[n].id)
+
+
+def _worth_asking(first: float, second: float) -> bool:
+    return first + second >= MATTERS and min(first, second) >= UNDECIDED
+
+
+def _parted(notebook: Notebook, one: HypothesisSet) -> bool:
+    """Whether the two likeliest hypotheses of the set share most of the belief, and one of them is about the truth."""
+    p_H = notebook.beliefs[one.id].p_H
+    first, second = (int(h) for h in np.argsort(-p_H, kind="stable")[:2])
+    kinds = [hypothesis.kind for hypothesis in one.hypotheses]
+    of_truth = any(h < len(kinds) and kinds[h] is Kind.BETTER for h in (first, second))
+    return of_truth and _worth_asking(float(p_H[first]), float(p_H[second]))
+
+
+def _was_asked(notebook: Notebook, one: HypothesisSet, kind: str) -> bool:
+    return any(told.kind == kind for told in notebook.told.get(one.id, ()))
+
+
+def _in_words(task: Task, about: HypothesisSet, h: int) -> str:
+    """A hypothesis of a set, or ``h0``, as a reason that a person may give."""
+    if h == len(about.hypotheses):
+        return "that has nothing to do with it"
+    one: Hypothesis = about.hypotheses[h]
+    if one.kind is not Kind.BETTER:
+        return "that only sways people"
+    right = "an option" if task.options_vary else f"'{task.cases[0].options[about.grounding.option]}'"
+    return f"{'more' if one.direction > 0 else 'less'} of it makes {right} right"
+
+
+def _called(task: Task, case: Case, option: int) -> str:
+    return LETTERS[option] if task.options_vary else f"'{case.options[option]}'"
+
+
+def _shown(task: Task, case: Case) -> str:
+    """A case on one line; data, whatever it says."""
+    shown = f'"{" ".join(case.text.split())[:SHOWN]}"'
+    if not task.options_vary:
+        return shown
+    each = SHOWN // len(case.options)
+    options = (f"{letter}: {' '.join(o.split())[:each]}" for letter, o in zip(LETTERS, case.options, strict=False))
+    return f"{shown} {' '.join(options)}"

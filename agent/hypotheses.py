@@ -64,6 +64,11 @@ class HypothesisSet:
     """The set that this one was split off from, if any."""
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Of its hypotheses, ``h0`` last."""
+        return (*(hypothesis.id for hypothesis in self.hypotheses), NONE_OF_THESE)
+
+    @property
     def prior_none(self) -> float:
         """Prior probability of ``h0``."""
         return 1.0 - sum(hypothesis.prior for hypothesis in self.hypotheses)

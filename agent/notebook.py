@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from askew.agent import belief as beliefs
-from askew.agent.belief import SetBelief
+from askew.agent.belief import SetBelief, Told
 from askew.agent.conditional_logit import Array, flat_logit
 from askew.agent.design import Candidate
 from askew.agent.ground import Grounder
@@ -56,8 +56,8 @@ class Notebook:
     written: dict[str, Candidate] = field(default_factory=dict)
     answers: dict[str, int | None] = field(default_factory=dict)
     asked: dict[str, Candidate] = field(default_factory=dict)
-    told: dict[str, int | None] = field(default_factory=dict)
-    """What a person answered to clarifying questions, by set; ``None`` where they were unsure."""
+    told: dict[str, list[Told]] = field(default_factory=dict)
+    """What a person answered to questions in words, by set."""
     scores: dict[str, Array] = field(default_factory=dict)
     """Σ log q_h(w) of predictions made before each answer, by set, edits left out: what e-values are made of."""
     origins: dict[str, Case] = field(default_factory=dict)
@@ -326,8 +326,7 @@ class Notebook:
             weak_L=weak_L,
             group_L=self._groups(cases),
         )
-        said = [self.told.get(s.id) for s in self.sets]
-        told = [None if w is None else beliefs.told_likelihood(s, w) for s, w in zip(self.sets, said, strict=True)]
+        told = [beliefs.told_likelihood(s.names, self.told.get(s.id, ())) for s in self.sets]
         rng = stream(self.seed, "joint", len(cases))
         varying = self.representation.task.options_vary
         joint = weigh(self.sets, evidence, rng, biased=not varying, log_told=told)

@@ -41,7 +41,9 @@ class AskableSupervisor(PlantedSupervisor):
         if found is None:
             return None, ""
         rng = stream(self.seed, "askable", name)
-        right = self.known(found["subject"])
+        right = _option_for(self.known(found["subject"]), options)
+        if right is None:
+            return None, ""
         if rng.random() < self.honesty:
             return right, ""
         return int((right + rng.integers(1, len(options))) % len(options)), ""
@@ -63,6 +65,14 @@ def askable(base: PlantedSupervisor, argument: str, honesty: float, loaded: Load
 
     fields = {name: getattr(base, name) for name in ("name", "mistakes", "truth", "right", "seed")}
     return AskableSupervisor(**fields, known=known, honesty=honesty)
+
+
+def _option_for(known: int, options: Sequence[str]) -> int | None:
+    """The option that says what is true of a subject; of two ways to judge a case, the one with the true reason."""
+    if len(options) > NEITHER:
+        return known
+    reason = {MATTERS: " of it makes ", SWAYS: "only sways people", NEITHER: "nothing to do with it"}[known]
+    return next((index for index, option in enumerate(options) if reason in option), None)
 
 
 def _goes_together(picks: Sequence[tuple[int | None, int]]) -> bool:
