@@ -1,5 +1,7 @@
 """Seconds to cluster 5,000 steps, to ground 200 hypotheses on 2,000 cases, and to weigh 16 sets on 200 answers.
 
+The model's annotations that a probe learns from are drawn here: what is timed is learning from them and measuring.
+
 Run: python benchmarks/hypotheses.py (embeds afresh; the encoder is loaded before). Goals, on two cores: 10 s to
 cluster, 20 s to ground.
 """
@@ -12,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from askew.agent.annotate import TEXTS, Annotation, worth_annotating
 from askew.agent.cluster import claims_of, cluster_subjects
 from askew.agent.ground import Grounder
 from askew.agent.hypotheses import Grounding
@@ -72,6 +76,18 @@ def main() -> None:
         concepts = [Grounding(cluster.subject, True, 1, 0.5) for cluster in clusters[:HYPOTHESES]]
         timed(
             f"ground {len(concepts)} hypotheses by meaning on {CASES} cases", lambda: grounder.effects(concepts, cases)
+        )
+
+        def annotate(subject: str, texts: Sequence[str], near_N: NDArray[np.float64]) -> Annotation:
+            index_N = worth_annotating(near_N, TEXTS)
+            vectors_N_D = embed([texts[n] for n in index_N])
+            amount_N = vectors_N_D @ rng.normal(size=vectors_N_D.shape[1])
+            noise_N_2 = 0.3 * rng.normal(size=(len(index_N), 2))
+            return Annotation(index_N, np.stack([amount_N, -amount_N], axis=1) + noise_N_2)
+
+        annotated = Grounder(task, embed, annotate)
+        timed(
+            f"ground {len(concepts)} hypotheses by a probe on {CASES} cases", lambda: annotated.effects(concepts, cases)
         )
         sets = [
             make_set(proposal, number, task) for number, proposal in enumerate(enumerated(grounder)[:SETS], start=1)
