@@ -63,6 +63,13 @@ def test_a_comparison_has_pgr_by_accuracy_and_by_auroc_calibration_and_what_othe
     assert all(figure.source and figure.models for figure in published())
 
 
+def test_it_is_told_whether_weak_labels_are_worth_gold_ones() -> None:
+    paired = compare(runs({**LEVELS, "gold-same-budget": 0.8}))["paired"]
+    assert paired["scientific-gold-same-budget"]["accuracy_ci95"][0] > 0
+    assert paired["passive-naive-gold-same-budget"]["delta_pgr"] == pytest.approx(-0.25, abs=0.05)
+    assert not any("weak" in names or "ceiling" in names for names in paired)
+
+
 def test_pgr_is_withheld_where_the_gap_is_not_surely_above_zero() -> None:
     for levels in ({**LEVELS, "ceiling": 0.705}, {**LEVELS, "ceiling": 0.6}):
         comparison = compare(runs(levels))
