@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from askew.agent.belief import misled
+from askew.agent.belief import SetBelief, misled
 from askew.agent.clarify import clarify
 from askew.agent.cluster import claims_of, cluster_subjects, said_whatever_the_case
 from askew.agent.conditions import conditional
@@ -402,18 +402,25 @@ class Unsure:
         return None, ""
 
 
-def test_an_unsure_answer_to_a_question_is_not_asked_for_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("askew.agent.clarify._matched", lambda *_: 0.4)
-    one, two = SimpleNamespace(id="S1", subject="praise"), SimpleNamespace(id="S2", subject="length")
-    notebook = SimpleNamespace(sets=[one, two], beliefs={"S1": 0, "S2": 0}, told={}, answered=lambda: [1])
+def test_an_unsure_answer_to_a_question_is_not_asked_for_again(tmp_path: Path) -> None:
+    task = task_of(["x", "y"])
+    proposals = (Proposal(name, Grounding(name, False, 1, 1.0), {}, 0.5, (), "") for name in ("praise", "length"))
+    sets = [make_set(proposal, number, task) for number, proposal in enumerate(proposals, start=1)]
+    p_H = np.array([0.5, 0.0, 0.3, 0.0, 0.1, 0.1])  # liked or better: one of them, and which is to be said in words
+    same_H_N_K = np.full((6, 2, 2), 0.5)
+    notebook = SimpleNamespace(
+        sets=sets, beliefs={one.id: SetBelief(one.id, one.names, p_H, 0.0, 0, 0, None) for one in sets}, told={},
+        answered=lambda: [1], asked={}, set_predictions=lambda _, wanted: {s.id: (None, same_H_N_K) for s in wanted},
+    )  # fmt: skip
     supervisor = Unsure()
     with Journal(tmp_path) as journal:
         lab = SimpleNamespace(
-            supervisor=supervisor, settings=Settings(budget=50), labels_used=0, task=task_of(["x"]), journal=journal
+            supervisor=supervisor, settings=Settings(budget=50), labels_used=0, task=task, journal=journal
         )
         for _ in range(3):
             clarify(lab, notebook)  # type: ignore[arg-type]
-    assert supervisor.heard == ["clarify-scientific-S1", "clarify-scientific-S2"] and lab.labels_used == 2
+    assert supervisor.heard == ["clarify-scientific-S1-reasons", "clarify-scientific-S2-reasons"]
+    assert lab.labels_used == 2
 
 
 def run(folder: Path, file: Path, **settings: object) -> Path:
