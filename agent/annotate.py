@@ -21,7 +21,8 @@ from askew.agent.conditional_logit import Array
 from askew.agent.hypothesise import LONGEST_TEXT
 from askew.agent.journal import Data
 from askew.agent.lab import Lab
-from askew.agent.reasoner import adapter_of
+from askew.agent.reasoner import needs_warming
+from askew.errors import RunError
 from askew.prompts.loader import load_prompt
 from askew.tasks.case import Task
 
@@ -87,7 +88,8 @@ def learned(annotation: Annotation, vectors_N_D: NDArray[np.float32], near_N: Ar
     """The better of the two measures; ``None`` where the annotations are not reliable.
 
     Its trust is its correlation with what the model holds to be true of texts that were not learned from: that with the
-    annotations over the root of their reliability (Spearman 1904, "The proof and measurement of association").
+    annotations over the root of their reliability (Spearman 1904, "The proof and measurement of association"). Half of
+    the texts are near the subject, so over the whole pool it is somewhat less.
 
     Args:
         annotation: of N texts.
@@ -121,15 +123,15 @@ def worth_annotating(near_N: Array, n: int) -> NDArray[np.int64]:
     return np.sort(np.concatenate([first, rest[spread]])).astype(np.int64)
 
 
-def annotating(lab: Lab, *, warmed: bool) -> Annotate:
+def annotating(lab: Lab) -> Annotate:
     """What asks the strong model about some texts of each subject; every annotation is a recorded fact.
 
-    One that has to be ``warmed`` up before it can reason is too small to be asked, unless the settings say so.
+    One that has to be warmed up before it can reason is too small to be asked, unless the settings say so.
     """
     n = lab.settings.annotated
     if n is None:
-        n = 0 if warmed and adapter_of(lab.settings) else TEXTS
-    if n == 0:
+        n = 0 if needs_warming(lab.settings) else TEXTS
+    if n < FEWEST:
         return nobody
     reliable: list[bool] = []
 
@@ -149,7 +151,13 @@ def annotating(lab: Lab, *, warmed: bool) -> Annotate:
                 "reliability": round(reliability, 4),
             }  # fmt: skip
 
-        annotation = Annotation.from_data(lab.journal.fact("annotation", ask))
+        recorded = lab.journal.fact("annotation", ask)
+        if recorded["subject"] != subject:
+            raise RunError(
+                f"{lab.folder}: the log asked about {recorded['subject']!r} where this run asks about {subject!r}. It "
+                "was written by another version or on another machine: start anew with another --out."
+            )
+        annotation = Annotation.from_data(recorded)
         reliable.append(annotation.reliability >= RELIABLE)
         return annotation
 

@@ -84,6 +84,11 @@ def clarify(lab: Lab, notebook: Notebook) -> None:
         }  # fmt: skip
 
     told = lab.journal.fact("clarification", answer)
+    if (told["set"], told["question"]) != (asked.about.id, asked.words):
+        raise RunError(
+            f"{lab.folder}: the log asked {told['question']!r} where this run asks {asked.words!r}. It was written by "
+            "another version or on another machine: start anew with another --out."
+        )
     lab.labels_used = told["labels_used"]
     heard = Told(asked.kind, asked.says, len(asked.options), told["answer"])
     notebook.told.setdefault(asked.about.id, []).append(heard)
@@ -132,15 +137,21 @@ def generalisations(task: Task, about: HypothesisSet, p_H: Array, r_H_N_K: Array
     pair = [int(h) for h in np.argsort(-p_H, kind="stable")[:2]]
     label_H_N = r_H_N_K.argmax(axis=2)
     apart_N = np.abs(r_H_N_K[pair[0]] - r_H_N_K[pair[1]]).sum(axis=1) * (label_H_N[pair[0]] != label_H_N[pair[1]])
+    # What is cut off can't be judged: long cases only where no short one will do.
+    short_N = np.array([_is_short(case) for case in cases], dtype=np.bool_)
+    apart_N = np.where(short_N, apart_N, 0.0) if (apart_N * short_N).any() else apart_N
     if not apart_N.any():
         return None
     n = int(apart_N.argmax())
+    pair = sorted(pair, key=lambda h: int(label_H_N[h, n]))  # by the label: which is likelier isn't shown
     labels = [int(label_H_N[h, n]) for h in pair]
     why = [_in_words(task, about, h) for h in pair]
     options = tuple(
         f"{_called(task, cases[n], label)}, since {reason}" for label, reason in zip(labels, why, strict=True)
     )
-    says = {name: labels.index(int(k)) for name, k in zip(about.names, label_H_N[:, n], strict=True) if k in labels}
+    meant = list(zip(labels, why, strict=True))
+    judged = [(int(label), _in_words(task, about, h)) for h, label in enumerate(label_H_N[:, n])]
+    says = {name: meant.index(one) for name, one in zip(about.names, judged, strict=True) if one in meant}
     having = "one option has more" if task.options_vary else f"a {task.noun} has more"
     words = (
         f"When {having} '{about.subject}': which of two ways to judge one like this is meant? {_shown(task, cases[n])}"
@@ -157,8 +168,10 @@ def _parted(notebook: Notebook, one: HypothesisSet) -> bool:
     p_H = notebook.beliefs[one.id].p_H
     first, second = (int(h) for h in np.argsort(-p_H, kind="stable")[:2])
     kinds = [hypothesis.kind for hypothesis in one.hypotheses]
-    of_truth = any(h < len(kinds) and kinds[h] is Kind.BETTER for h in (first, second))
-    return of_truth and _worth_asking(float(p_H[first]), float(p_H[second]))
+    of_truth = [h < len(kinds) and kinds[h] is Kind.BETTER for h in (first, second)]
+    # Who said whether it matters has told these apart already, but for two that say it matters.
+    said = any(told.kind == REASONS and told.answer is not None for told in notebook.told.get(one.id, ()))
+    return (all if said else any)(of_truth) and _worth_asking(float(p_H[first]), float(p_H[second]))
 
 
 def _was_asked(notebook: Notebook, one: HypothesisSet, kind: str) -> bool:
@@ -180,11 +193,22 @@ def _called(task: Task, case: Case, option: int) -> str:
     return LETTERS[option] if task.options_vary else f"'{case.options[option]}'"
 
 
+def _is_short(case: Case) -> bool:
+    """Whether a question shows the whole of the case."""
+    return len(case.text) <= SHOWN and all(len(option) <= SHOWN // len(case.options) for option in case.options)
+
+
+def _cut(text: str, length: int) -> str:
+    """The text on one line, as far as it is shown."""
+    line = " ".join(text.split())
+    return line if len(line) <= length else f"{line[:length].rstrip()} …"
+
+
 def _shown(task: Task, case: Case) -> str:
     """A case on one line; data, whatever it says."""
-    shown = f'"{" ".join(case.text.split())[:SHOWN]}"'
+    shown = f'"{_cut(case.text, SHOWN)}"'
     if not task.options_vary:
         return shown
     each = SHOWN // len(case.options)
-    options = (f"{letter}: {' '.join(o.split())[:each]}" for letter, o in zip(LETTERS, case.options, strict=False))
+    options = (f"{letter}: {_cut(option, each)}" for letter, option in zip(LETTERS, case.options, strict=False))
     return f"{shown} {' '.join(options)}"

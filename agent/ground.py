@@ -295,7 +295,9 @@ class Grounder:
         """What the strong model's annotations make of a subject; asked for once."""
         if subject not in self._concepts:
             pool = self.task.split(Split.POOL)
-            texts, near_N = self._texts(pool), self._nearness(subject, pool).ravel()
+            # Each text once: what repeats would be learned from and tested on.
+            near = dict(zip(self._texts(pool), self._nearness(subject, pool).ravel(), strict=True))
+            texts, near_N = list(near), np.array(list(near.values()))
             annotation = self._annotate(subject, texts, near_N)
             self._concepts[subject] = None
             if annotation is not None:

@@ -22,7 +22,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Grounding:
-    """What a subject is measured by: an attribute of the bank, or nearness in meaning to the subject.
+    """What a subject is measured by: an attribute of the bank, or by what the subject means (``concept``).
 
     ``option`` is the option that more of it speaks for, where the measure is about the text as a whole.
     ``trust`` in 0..1 says how surely the measure is what the words mean.

@@ -37,7 +37,7 @@ from askew.agent.lab import PREDICTED, Lab
 from askew.agent.learners.student import due, retrain
 from askew.agent.notebook import Notebook
 from askew.agent.outlook import outlook_of
-from askew.agent.record import cluster_data, experiment_data, log_beliefs, note_birth
+from askew.agent.record import cluster_data, experiment_data, log_beliefs, note_belief, note_birth
 from askew.agent.sets import (
     LARGEST_NUMBER_OF_SETS,
     REFUTED,
@@ -66,7 +66,7 @@ TARGETS = 300
 def scientific(lab: Lab, controls: Controls = FULL) -> None:
     """Run the whole experiment in ``lab``: everything that happens is in its journal."""
     lab.start()
-    grounder = Grounder(lab.task, lab.embed, annotating(lab, warmed=controls.warm))
+    grounder = Grounder(lab.task, lab.embed, annotating(lab))
     notebook = Notebook(lab.representation, grounder, seed=lab.settings.seed, face_value=not controls.mistakes)
     seen = {key(case) for case in lab.task.cases}
     write_and_learn(lab, notebook, controls, seen)
@@ -181,16 +181,20 @@ def form_sets(
 ) -> None:
     """Turn proposals into sets, merging those that no query could tell from a set that exists; weigh them anew.
 
-    Sets are ``limited`` in number but for the bank's. Unless ``merged``, what chains say stays apart (a control).
+    What behaves like a set that was given up is no proposal. Sets are ``limited`` in number but for the bank's. Unless
+    ``merged``, what chains say stays apart (a control).
     """
     journal = lab.journal
     before = list(notebook.sets)
     pool = lab.task.split(Split.POOL)
     believed_N_K = notebook.unasked_truth(pool)
     believed_N_K = believed_N_K - believed_N_K.mean(axis=0)
+    gone = [notebook.grounder.effects([grounding], pool)[:, :, 0] for grounding in notebook.given_up]
     effect_of = {s.id: notebook.grounder.effects([s.grounding], pool)[:, :, 0] for s in notebook.sets}
     for proposal in proposed:
         effect_N_K = notebook.grounder.effects([proposal.grounding], pool)[:, :, 0]
+        if duplicate_of(effect_N_K, gone) is not None:
+            continue
         apart = bool(proposal.said) and not merged
         twin = None if apart else duplicate_of(effect_N_K, [effect_of[s.id] for s in notebook.sets])
         if twin is not None:
@@ -249,6 +253,7 @@ def give_up(lab: Lab, notebook: Notebook) -> None:
     for one in list(notebook.sets):
         was, now = notebook.suspected[one.id], 1.0 - notebook.beliefs[one.id].none
         if was >= SUSPECTED and now <= REFUTED:
+            note_belief(lab, notebook, one)
             kill(lab, notebook, one, f"p(it matters) fell from {was:.2f} to {now:.2f}")
 
 

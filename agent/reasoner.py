@@ -39,6 +39,11 @@ def adapter_of(settings: Settings) -> Path | None:
     return shipped if settings.learner == "probe" and (shipped / ADAPTER_WEIGHTS).is_file() else None
 
 
+def needs_warming(settings: Settings) -> bool:
+    """Whether the student is one that has to be warmed up before it can reason, whoever samples its chains here."""
+    return settings.reasoner not in {"auto", "prompts"} or (ADAPTERS / settings.student).exists()
+
+
 def load_warmed(base: Path, adapter: Path, name: str) -> LanguageModel:
     """The model in ``base`` with the adapter merged into it, in this process."""
     from askew.agent.models.local import LocalModel

@@ -20,6 +20,7 @@ from askew.tasks.attributes import keyword
 from askew.tasks.gold import LoadedTask
 
 MATTERS, SWAYS, NEITHER = range(3)
+_REASONS = {SWAYS: "only sways people", NEITHER: "nothing to do with it"}
 ASKED = 400
 """Cases over which it is seen whether a subject goes with the truth."""
 GOES_WITH = 4.0
@@ -31,8 +32,8 @@ _SUBJECT = re.compile(r"has more '(?P<subject>.+?)'(?: than the other)?:")
 class AskableSupervisor(PlantedSupervisor):
     """A planted supervisor that answers questions in words."""
 
-    known: Callable[[str], int] = lambda _: NEITHER
-    """What is true of a subject: an index of the answers to a question."""
+    known: Callable[[str], tuple[int, str]] = lambda _: (NEITHER, _REASONS[NEITHER])
+    """What is true of a subject: an index of the answers to a question, and the reason that is given for a choice."""
     honesty: float = 0.8
 
     def clarify(self, name: str, question: str, options: Sequence[str]) -> tuple[int | None, str]:
@@ -41,7 +42,10 @@ class AskableSupervisor(PlantedSupervisor):
         if found is None:
             return None, ""
         rng = stream(self.seed, "askable", name)
-        right = _option_for(self.known(found["subject"]), options)
+        known, reason = self.known(found["subject"])
+        right: int | None = known
+        if len(options) <= NEITHER:  # two ways to judge a case: the one with the true reason, if either has
+            right = next((index for index, option in enumerate(options) if option.endswith(reason)), None)
         if right is None:
             return None, ""
         if rng.random() < self.honesty:
@@ -54,33 +58,30 @@ def askable(base: PlantedSupervisor, argument: str, honesty: float, loaded: Load
     swaying = {_plain(_called(term.partition("@")[0])) for term in argument.split("+")}
     cases = [case for case in loaded.task.cases if case.id in loaded.gold][:ASKED]
 
-    def known(subject: str) -> int:
+    def known(subject: str) -> tuple[int, str]:
         if _plain(subject) in swaying:
-            return SWAYS
+            return SWAYS, _REASONS[SWAYS]
         try:
             picks = [(mistake_pick(subject, loaded.task)(case, 0), loaded.gold[case.id]) for case in cases]
         except InputError:  # nothing that is known by that name
-            return NEITHER
-        return MATTERS if _goes_together(picks) else NEITHER
+            return NEITHER, _REASONS[NEITHER]
+        sign = _goes_together(picks)
+        if sign == 0:
+            return NEITHER, _REASONS[NEITHER]
+        right = "an option" if loaded.task.options_vary else f"'{loaded.task.cases[0].options[-1]}'"
+        return MATTERS, f"{'more' if sign > 0 else 'less'} of it makes {right} right"
 
     fields = {name: getattr(base, name) for name in ("name", "mistakes", "truth", "right", "seed")}
     return AskableSupervisor(**fields, known=known, honesty=honesty)
 
 
-def _option_for(known: int, options: Sequence[str]) -> int | None:
-    """The option that says what is true of a subject; of two ways to judge a case, the one with the true reason."""
-    if len(options) > NEITHER:
-        return known
-    reason = {MATTERS: " of it makes ", SWAYS: "only sways people", NEITHER: "nothing to do with it"}[known]
-    return next((index for index, option in enumerate(options) if reason in option), None)
-
-
-def _goes_together(picks: Sequence[tuple[int | None, int]]) -> bool:
-    """Whether the option that has more of a subject is right more often than chance would have it, or less often."""
+def _goes_together(picks: Sequence[tuple[int | None, int]]) -> int:
+    """1 where the option that has more of a subject is right more often than chance would have it, -1 where less."""
     agreed = [pick == gold for pick, gold in picks if pick is not None]
     if not agreed:
-        return False
-    return bool(abs(np.mean(agreed) - 0.5) * 2 * np.sqrt(len(agreed)) > GOES_WITH)
+        return 0
+    errors = float(np.mean(agreed) - 0.5) * 2 * np.sqrt(len(agreed))
+    return int(np.sign(errors)) if abs(errors) > GOES_WITH else 0
 
 
 def _called(name: str) -> str:

@@ -246,14 +246,18 @@ def _show_set(run: RunLog, s: SetView) -> None:
     typer.echo(f"{s.id} {s.subject!r}, measured by {s.grounder!r}")
     typer.echo(f"round {s.round}: born, {s.why}" + (f"; split off from {', '.join(s.parents)}" if s.parents else ""))
     for merged in s.merged:
-        typer.echo(f"round {merged['round']}: {printable(merged['id'])} merged into it, {merged.get('why', '')}")
+        typer.echo(
+            f"round {merged['round']}: {printable(merged['id'])} merged into it, {printable(merged.get('why', ''))}"
+        )
     for asked in s.clarifications:
         choice = "unsure" if asked["answer"] is None else asked["options"][asked["answer"]]
         words = printable(asked["words"] or "")
-        typer.echo(f"round {asked['round']}: asked in words, {asked['question']} {choice}. {words}")
+        typer.echo(
+            f"round {asked['round']}: asked in words, {printable(asked['question'])} {printable(choice)}. {words}"
+        )
     if s.killed:
         by = f", most by the answer to {s.killed['case']}" if s.killed.get("case") else ""
-        typer.echo(f"round {s.killed['round']}: killed, {s.killed['why']}{by}")
+        typer.echo(f"round {s.killed['round']}: killed, {printable(s.killed['why'])}{by}")
     rows = []
     for name, prior in s.priors.items():
         path = " → ".join(f"{b['posterior'].get(name, 0):.2f}" for b in s.history)

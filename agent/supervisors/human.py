@@ -1,4 +1,4 @@
-"""A person at the terminal: sees the case and its options, never a prediction, a hypothesis or a score."""
+"""A person at the terminal: sees the case and its options, never what is predicted or a score."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def test_e_is_expected_to_be_one_at_most_where_its_hypothesis_is_true(seed: int,
 
 
 def test_the_answer_that_decided_is_named() -> None:
-    some_set = SimpleNamespace(id="S1", hypotheses=[SimpleNamespace(id="S1.1", prior=0.1)])
+    some_set = SimpleNamespace(id="S1", hypotheses=[SimpleNamespace(id="S1.1", prior=0.1)], names=("S1.1", "h0"))
     liked_L_K, plain_L_K = np.tile([0.1, 0.9], (3, 1)), np.tile([0.5, 0.5], (3, 1))
     q_H_L_K = np.stack([liked_L_K, plain_L_K])
 

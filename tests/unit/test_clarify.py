@@ -45,12 +45,22 @@ def test_two_generalisations_are_shown_where_they_part_most() -> None:
     asked = generalisations(TASK, PRAISE, np.array([0.1, 0.5, 0.02, 0.08, 0.3]), r_H_N_K, list(CASES))
     assert asked is not None and asked.case == "c1" and asked.kind == GENERALISATIONS
     assert asked.options == (
-        "'good', since more of it makes 'good' right", "'bad', since that has nothing to do with it",
-    )  # fmt: skip
+        "'bad', since that has nothing to do with it", "'good', since more of it makes 'good' right",
+    ), "by their labels: which is likelier isn't shown"  # fmt: skip
     assert asked.words.endswith('meant? "text 1"') and "'praise'" in asked.words
-    assert asked.says == {"S1.1": 1, "S1.2": 0, "S1.3": 1, "S1.4": 1, "h0": 1}
+    assert asked.says == {"S1.2": 1, "h0": 0}, "of the others neither reason is true"
     assert asked.matched == pytest.approx(0.3)
     assert generalisations(TASK, PRAISE, np.array([0.5, 0.1, 0, 0.4, 0]), r_H_N_K, list(CASES)) is None, "no two truths"
+
+
+def test_a_long_case_is_shown_only_where_no_short_one_will_do() -> None:
+    long = Case("long", "word " * 200, ("bad", "good"))
+    p_H = np.array([0.1, 0.5, 0.02, 0.08, 0.3])
+    none, better = (0.45, 0.1), (0.55, 0.9)
+    both = generalisations(TASK, PRAISE, p_H, truths(none, better, none, none, none), [CASES[0], long])
+    assert both is not None and both.case == "c0"
+    only = generalisations(TASK, PRAISE, p_H, truths((0.1,), (0.9,), (0.1,), (0.1,), (0.1,)), [long])
+    assert only is not None and only.case == "long" and only.words.endswith('word …"') and len(only.words) < 520
 
 
 def test_options_are_called_by_their_letters_where_they_vary() -> None:
@@ -58,7 +68,8 @@ def test_options_are_called_by_their_letters_where_they_vary() -> None:
     r_H_N_K = truths((0.4,), (0.9,), (0.1,), (0.4,), (0.4,))
     asked = generalisations(task, PRAISE, np.array([0.4, 0.5, 0, 0, 0.1]), r_H_N_K, [CASES[0]])
     assert asked is not None
-    assert asked.options == ("B, since more of it makes an option right", "A, since that only sways people")
+    assert asked.options == ("A, since that only sways people", "B, since more of it makes an option right")
+    assert asked.says == {"S1.1": 0, "S1.4": 0, "S1.2": 1}, "what misleads sways people too"
     assert asked.words.endswith('"text 0" A: bad B: good')
 
 
@@ -118,9 +129,12 @@ def test_both_kinds_are_asked_once_of_a_set_and_none_again_on_resume(
     assert (
         len({(data["set"], data["asks"]) for data in told}) == len(told) == len({name for name, *_ in talker.questions})
     )
-    shown = [data for data in told if data["asks"] == GENERALISATIONS]
-    asked = {event.data["case"]["id"] for event in read_events(tmp_path / "run") if event.kind == "experiment"}
-    assert all(data["case"] in {case.id for case in task.cases} for data in shown) and asked
+    asked: set[str] = set()
+    for event in read_events(tmp_path / "run"):
+        if event.kind == "experiment":
+            asked.add(event.data["case"]["id"])
+        elif event.kind == "clarification" and event.data["asks"] == GENERALISATIONS:
+            assert event.data["case"] in {case.id for case in task.cases} - asked
     assert all(set(data["says"].values()) <= set(range(len(data["options"]))) for data in told)
     run(again)
     assert not again.questions
@@ -143,3 +157,6 @@ def test_a_simulated_person_chooses_the_generalisation_that_is_true(cases_file: 
     assert chosen("good words", matters, nothing) == 0
     assert chosen("length", matters, nothing) == 1
     assert chosen("exclamation marks", matters, nothing) is None, "neither is true"
+    less = "'negative', since less of it makes 'positive' right"
+    assert chosen("good words", less, matters) == 1 and chosen("bad words", less, matters) == 0
+    assert chosen("good words", less, sways) is None
