@@ -129,7 +129,12 @@ class Notebook:
         if task.manner_matters:
             trust = taste_for(own_L_K, said_L)
         else:
-            trust = trust_in(own_L_K, said_L, (liking_L_K + self.bias_K)[distinct], kept_L[distinct])
+            liked_L_K, whole_L = (liking_L_K + self.bias_K)[distinct], kept_L[distinct]
+            if task.options_vary:
+                # Of options the own opinion goes by manners, which may be all that is liked: answers that a liking
+                # explains would leave it trusted, and what is liked be taken for better (ADR 4).
+                liked_L_K, whole_L = np.zeros_like(liked_L_K), np.ones_like(whole_L)
+            trust = trust_in(own_L_K, said_L, liked_L_K, whole_L)
         self.theory = fit_theory(
             Answers(
                 unasked.of(columns_L_K_D, opinion_L_K, trust),
