@@ -1,4 +1,4 @@
-"""The labelling page: one item at a time, by mouse or keyboard. It never shows what the model thinks."""
+"""The labelling page: one item at a time, by mouse or keyboard. It never shows which answer the model expects."""
 
 from __future__ import annotations
 
