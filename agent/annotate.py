@@ -18,11 +18,11 @@ from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import KFold, cross_val_predict
 
 from askew.agent.conditional_logit import Array
+from askew.agent.correlation import pearson
 from askew.agent.hypothesise import LONGEST_TEXT
 from askew.agent.journal import Data
 from askew.agent.lab import Lab
 from askew.agent.reasoner import needs_warming
-from askew.errors import RunError
 from askew.prompts.loader import load_prompt
 from askew.tasks.case import Task
 
@@ -41,7 +41,7 @@ FOLDS = 8
 
 @dataclass(frozen=True)
 class Annotation:
-    """N texts (by their index in the pool) and the model's log-odds of *yes* to both questions."""
+    """N texts (by their index among the pool's different ones) and the model's log-odds of *yes* to both questions."""
 
     index_N: NDArray[np.int64]
     said_N_2: Array
@@ -108,13 +108,6 @@ def learned(annotation: Annotation, vectors_N_D: NDArray[np.float32], near_N: Ar
     return Concept(trust, np.asarray(RidgeCV(ALPHAS).fit(vectors_N_D, score_N).coef_, dtype=np.float64))
 
 
-def pearson(first_N: Array, second_N: Array) -> float:
-    """Correlation of two columns; 0 where one of them doesn't vary."""
-    first_N, second_N = first_N - first_N.mean(), second_N - second_N.mean()
-    size = float(np.linalg.norm(first_N) * np.linalg.norm(second_N))
-    return float(first_N @ second_N) / size if size > 1e-12 else 0.0
-
-
 def worth_annotating(near_N: Array, n: int) -> NDArray[np.int64]:
     """Indices of ``n`` texts: half those that are nearest to the subject, the other half evenly from all the rest."""
     ranked = np.argsort(-near_N, kind="stable")
@@ -152,11 +145,7 @@ def annotating(lab: Lab) -> Annotate:
             }  # fmt: skip
 
         recorded = lab.journal.fact("annotation", ask)
-        if recorded["subject"] != subject:
-            raise RunError(
-                f"{lab.folder}: the log asked about {recorded['subject']!r} where this run asks about {subject!r}. It "
-                "was written by another version or on another machine: start anew with another --out."
-            )
+        lab.journal.require_same("about", recorded["subject"], subject)
         annotation = Annotation.from_data(recorded)
         reliable.append(annotation.reliability >= RELIABLE)
         return annotation

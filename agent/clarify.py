@@ -32,6 +32,7 @@ UNDECIDED = 0.1
 REASONS, GENERALISATIONS = "reasons", "generalisations"
 SHOWN = 400
 """Characters of a text that a question shows."""
+SWAYS_PEOPLE, NOTHING_TO_DO = "that only sways people", "that has nothing to do with it"
 _ANSWERS = ("it matters for what is right", "it only sways people", "neither")
 _TRUE_UNDER: Mapping[Kind, int] = {Kind.BETTER: 0, Kind.LIKED: 1, Kind.MISLED: 1}
 """People who say that something only sways people mean both that it is liked and that it misleads."""
@@ -84,11 +85,8 @@ def clarify(lab: Lab, notebook: Notebook) -> None:
         }  # fmt: skip
 
     told = lab.journal.fact("clarification", answer)
-    if (told["set"], told["question"]) != (asked.about.id, asked.words):
-        raise RunError(
-            f"{lab.folder}: the log asked {told['question']!r} where this run asks {asked.words!r}. It was written by "
-            "another version or on another machine: start anew with another --out."
-        )
+    lab.journal.require_same("about", told["set"], asked.about.id)
+    lab.journal.require_same("in words", told["question"], asked.words)
     lab.labels_used = told["labels_used"]
     heard = Told(asked.kind, asked.says, len(asked.options), told["answer"])
     notebook.told.setdefault(asked.about.id, []).append(heard)
@@ -181,12 +179,17 @@ def _was_asked(notebook: Notebook, one: HypothesisSet, kind: str) -> bool:
 def _in_words(task: Task, about: HypothesisSet, h: int) -> str:
     """A hypothesis of a set, or ``h0``, as a reason that a person may give."""
     if h == len(about.hypotheses):
-        return "that has nothing to do with it"
+        return NOTHING_TO_DO
     one: Hypothesis = about.hypotheses[h]
     if one.kind is not Kind.BETTER:
-        return "that only sways people"
-    right = "an option" if task.options_vary else f"'{task.cases[0].options[about.grounding.option]}'"
-    return f"{'more' if one.direction > 0 else 'less'} of it makes {right} right"
+        return SWAYS_PEOPLE
+    return makes_right(task, about.grounding.option, one.direction)
+
+
+def makes_right(task: Task, option: int, direction: int) -> str:
+    """That more of a subject, or less, makes an option right."""
+    right = "an option" if task.options_vary else f"'{task.cases[0].options[option]}'"
+    return f"{'more' if direction > 0 else 'less'} of it makes {right} right"
 
 
 def _called(task: Task, case: Case, option: int) -> str:

@@ -21,6 +21,7 @@ from askew.agent.annotate import Annotate, Concept, learned, nobody
 from askew.agent.cluster import Embed
 from askew.agent.conditional_logit import Array
 from askew.agent.conditions import conditional, parts_of
+from askew.agent.correlation import correlation
 from askew.agent.hypotheses import Grounding
 from askew.agent.kindred import Nearness, families, tells
 from askew.tasks.attributes import bank, find, keyword, measure
@@ -318,10 +319,3 @@ class Grounder:
         """What is measured: the options of all cases where they vary, else the texts."""
         vary = self.task.options_vary
         return [option for case in cases for option in case.options] if vary else [case.text for case in cases]
-
-
-def correlation(first_N_K: Array, second_N_K: Array) -> float:
-    """How far two arrays, centred over the options, go together over N cases, -1 to 1; 0 where one never varies."""
-    first, second = first_N_K.ravel(), second_N_K.ravel()
-    size = float(np.linalg.norm(first) * np.linalg.norm(second))
-    return float(first @ second) / size if size > 0 else 0.0

@@ -171,6 +171,14 @@ class Journal:
         """Record a fact that is already computed (cheap, so it is simply recomputed on resume)."""
         return self.fact(kind, lambda: data)
 
+    def require_same(self, what: str, recorded: str, now: str) -> None:
+        """Raise ``RunError`` when the log asked something else here than this run does."""
+        if recorded != now:
+            raise RunError(
+                f"{self.folder}: the log asked {what} {recorded!r} where this run asks {now!r}. It was written by "
+                "another version or on another machine: start anew with another --out."
+            )
+
     def upcoming(self) -> Data | None:
         """While replaying, the fact that the next call of :meth:`fact` will give."""
         return self._recorded[self._next].data if self.replaying else None

@@ -18,7 +18,7 @@ from askew.agent.journal import Data, Journal
 from askew.agent.models.base import LanguageModel
 from askew.agent.representation import Representation
 from askew.agent.supervisors.base import Supervisor, batch_size, checked_labels
-from askew.errors import InputError, RunError
+from askew.errors import InputError
 from askew.tasks.case import Case, Split, Task
 
 PREDICTED = (Split.TEST, Split.VALIDATION)
@@ -82,11 +82,7 @@ class Lab:
         Raises ``RunError`` when the log holds another case here: its answer would be taken for this one's.
         """
         experiment = self.journal.note("experiment", **data)
-        if experiment["case"]["id"] != case.id:
-            raise RunError(
-                f"{self.folder}: the log asked case {experiment['case']['id']!r} where this run asks {case.id!r}. It "
-                "was written by another version or on another machine: start anew with another --out."
-            )
+        self.journal.require_same("case", experiment["case"]["id"], case.id)
         return experiment
 
     def ask(self, experiments: Sequence[Data]) -> list[int | None]:

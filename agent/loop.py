@@ -29,28 +29,16 @@ from askew.agent.design import (
     without_noise,
 )
 from askew.agent.edits import edits
-from askew.agent.ground import Grounder, correlation
-from askew.agent.hypotheses import HypothesisSet
+from askew.agent.ground import Grounder
 from askew.agent.hypothesise import PROMPT, SHORT_PROMPT, Chain, informative_cases, sample_chains
 from askew.agent.journal import Data
 from askew.agent.lab import PREDICTED, Lab
 from askew.agent.learners.student import due, retrain
+from askew.agent.lineage import form_sets, give_up
 from askew.agent.notebook import Notebook
 from askew.agent.outlook import outlook_of
-from askew.agent.record import cluster_data, experiment_data, log_beliefs, note_belief, note_birth
-from askew.agent.sets import (
-    LARGEST_NUMBER_OF_SETS,
-    REFUTED,
-    SUSPECTED,
-    Proposal,
-    Surprise,
-    duplicate_of,
-    enumerated,
-    from_cluster,
-    from_surprises,
-    make_set,
-    split_off,
-)
+from askew.agent.record import cluster_data, experiment_data, log_beliefs
+from askew.agent.sets import Proposal, Surprise, enumerated, from_cluster, from_surprises, split_off
 from askew.agent.supervisors.base import answers_new_cases
 from askew.agent.telling import tell_round
 from askew.agent.write import key, proposed_cases, written_cases
@@ -166,95 +154,12 @@ def proposals(lab: Lab, notebook: Notebook, controls: Controls) -> list[Proposal
     if not controls.chains:
         return tried
     clusters = hypothesise(lab, notebook, controls)
-    given_up = {grounding.measured for grounding in notebook.given_up}
     cases = {case.id: case for case in lab.task.cases}
     worth = [cluster for cluster in clusters if cluster.torn or len(cluster.cases) > 1]
     if not controls.clusters:
         worth = [SubjectCluster(c.subject, (c,), ()) for cluster in clusters for c in cluster.claims]
     proposed = (from_cluster(cluster, notebook.grounder, cases, bank=controls.bank) for cluster in worth)
-    named = [one for one in proposed if one is not None and one.grounding.measured not in given_up]
-    return [*named, *tried]
-
-
-def form_sets(
-    lab: Lab, notebook: Notebook, proposed: Sequence[Proposal], *, limited: bool = True, merged: bool = True
-) -> None:
-    """Turn proposals into sets, merging those that no query could tell from a set that exists; weigh them anew.
-
-    What behaves like a set that was given up is no proposal. Sets are ``limited`` in number but for the bank's. Unless
-    ``merged``, what chains say stays apart (a control).
-    """
-    journal = lab.journal
-    before = list(notebook.sets)
-    pool = lab.task.split(Split.POOL)
-    believed_N_K = notebook.unasked_truth(pool)
-    believed_N_K = believed_N_K - believed_N_K.mean(axis=0)
-    gone = [notebook.grounder.effects([grounding], pool)[:, :, 0] for grounding in notebook.given_up]
-    effect_of = {s.id: notebook.grounder.effects([s.grounding], pool)[:, :, 0] for s in notebook.sets}
-    for proposal in proposed:
-        effect_N_K = notebook.grounder.effects([proposal.grounding], pool)[:, :, 0]
-        if duplicate_of(effect_N_K, gone) is not None:
-            continue
-        apart = bool(proposal.said) and not merged
-        twin = None if apart else duplicate_of(effect_N_K, [effect_of[s.id] for s in notebook.sets])
-        if twin is not None:
-            known = notebook.sets[twin]
-            called = proposal.said or proposal.subject
-            if called != known.subject:
-                journal.note(
-                    "hypothesis-merged", set=known.id, id=called, into=known.id,
-                    why=f"behaves like {known.subject!r} on the pool",
-                )  # fmt: skip
-            continue
-        if limited and len(notebook.sets) >= LARGEST_NUMBER_OF_SETS and not make_room(lab, notebook):
-            break
-        new = make_set(
-            proposal,
-            born_sets(lab) + 1,
-            lab.task,
-            correlation(effect_N_K - effect_N_K.mean(axis=0), believed_N_K),
-        )
-        notebook.sets.append(new)
-        effect_of[new.id] = effect_N_K
-        note_birth(lab, new)
-    if notebook.theory is not None and notebook.sets != before:
-        notebook.learn()
-        notebook.update_beliefs()
-
-
-def born_sets(lab: Lab) -> int:
-    """How many sets were ever born."""
-    return len({event.data["set"] for event in lab.journal.events("hypothesis-born")})
-
-
-def make_room(lab: Lab, notebook: Notebook) -> bool:
-    """Kill the set that most surely doesn't matter; false when every set may matter."""
-    known = [s for s in notebook.sets if s.id in notebook.beliefs]
-    if not known:
-        return False
-    least = max(known, key=lambda s: notebook.beliefs[s.id].none)
-    belief = notebook.beliefs[least.id]
-    if not belief.doubted:
-        return False
-    kill(lab, notebook, least, f"p(none of these) = {belief.none:.2f}")
-    return True
-
-
-def kill(lab: Lab, notebook: Notebook, refuted: HypothesisSet, why: str) -> None:
-    """Give a set up, and log the case whose answer decided it."""
-    decided_by = notebook.beliefs[refuted.id].decided_by
-    case = None if decided_by is None else notebook.answered()[decided_by].id
-    notebook.forget(refuted)
-    lab.journal.note("hypothesis-killed", set=refuted.id, id=refuted.id, why=why, case=case)
-
-
-def give_up(lab: Lab, notebook: Notebook) -> None:
-    """Kill the sets that were suspected and that answers have refuted."""
-    for one in list(notebook.sets):
-        was, now = notebook.suspected[one.id], 1.0 - notebook.beliefs[one.id].none
-        if was >= SUSPECTED and now <= REFUTED:
-            note_belief(lab, notebook, one)
-            kill(lab, notebook, one, f"p(it matters) fell from {was:.2f} to {now:.2f}")
+    return [*(one for one in proposed if one is not None), *tried]
 
 
 # -- step 3 and 4: prioritise and design -------------------------------------------------------------

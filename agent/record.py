@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 import numpy as np
 
 from askew.agent.belief import SetBelief
 from askew.agent.cluster import SubjectCluster
-from askew.agent.conditional_logit import Array
 from askew.agent.design import Candidate, Choice, Outlook
 from askew.agent.hypotheses import HypothesisSet
 from askew.agent.infogain import expected_flips
@@ -69,34 +68,32 @@ def experiment_data(lab: Lab, notebook: Notebook, candidate: Candidate, outlook:
     }
 
 
-def note_belief(
-    lab: Lab, notebook: Notebook, one: HypothesisSet, predicted: Mapping[str, tuple[Array, Array]] | None = None
-) -> None:
-    """Log the posterior of a set; ``predicted`` is what the sets predict for the pool, where that is known already."""
+def note_beliefs(lab: Lab, notebook: Notebook, sets: Sequence[HypothesisSet]) -> None:
+    """Log the posterior of each of the sets."""
     pool = lab.task.split(Split.POOL)
-    belief: SetBelief = notebook.beliefs[one.id]
-    resolved = belief.log_e > -np.log(lab.settings.alpha)
-    _, r_H_N_K = (predicted or notebook.set_predictions(pool, [one]))[one.id]
+    predicted = notebook.set_predictions(pool, sets)
     weight_N = np.array(lab.task.weights_of(pool))
-    lab.journal.note(
-        "belief",
-        set=one.id,
-        posterior={name: round(float(p), 6) for name, p in zip(belief.names, belief.p_H, strict=True)},
-        log_e=round(belief.log_e, 4),
-        verdict="resolved" if resolved else "open",
-        answers_for=belief.answers_for,
-        answers_against=belief.answers_against,
-        flips=round(expected_flips(belief.p_H, r_H_N_K, weight_N / weight_N.mean()), 3),
-    )
+    for hypothesis_set in sets:
+        belief: SetBelief = notebook.beliefs[hypothesis_set.id]
+        resolved = belief.log_e > -np.log(lab.settings.alpha)
+        _, r_H_N_K = predicted[hypothesis_set.id]
+        lab.journal.note(
+            "belief",
+            set=hypothesis_set.id,
+            posterior={name: round(float(p), 6) for name, p in zip(belief.names, belief.p_H, strict=True)},
+            log_e=round(belief.log_e, 4),
+            verdict="resolved" if resolved else "open",
+            answers_for=belief.answers_for,
+            answers_against=belief.answers_against,
+            flips=round(expected_flips(belief.p_H, r_H_N_K, weight_N / weight_N.mean()), 3),
+        )
 
 
 def log_beliefs(lab: Lab, notebook: Notebook) -> None:
     """Log the posterior of every set, and the mistake theory."""
     assert notebook.theory is not None
     assert notebook.truth_model is not None
-    predicted = notebook.set_predictions(lab.task.split(Split.POOL))
-    for hypothesis_set in notebook.sets:
-        note_belief(lab, notebook, hypothesis_set, predicted)
+    note_beliefs(lab, notebook, notebook.sets)
     weights_S, deviations_S = notebook.theory.mistakes()
     lab.journal.note(
         "theory",

@@ -12,7 +12,8 @@ import numpy as np
 from askew.agent.belief import priors
 from askew.agent.cluster import SubjectCluster
 from askew.agent.conditional_logit import Array
-from askew.agent.ground import Grounder, correlation
+from askew.agent.correlation import correlation
+from askew.agent.ground import Grounder
 from askew.agent.hypotheses import Grounding, Hypothesis, HypothesisSet, Kind
 from askew.tasks.case import Case, Split, Task
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from askew.agent.clarify import NOTHING_TO_DO, SWAYS_PEOPLE, makes_right
 from askew.errors import InputError
 from askew.evals.simulated import MISTAKES, PlantedSupervisor, mistake_pick
 from askew.seeds import stream
@@ -20,7 +21,7 @@ from askew.tasks.attributes import keyword
 from askew.tasks.gold import LoadedTask
 
 MATTERS, SWAYS, NEITHER = range(3)
-_REASONS = {SWAYS: "only sways people", NEITHER: "nothing to do with it"}
+_REASONS = {SWAYS: SWAYS_PEOPLE, NEITHER: NOTHING_TO_DO}
 ASKED = 400
 """Cases over which it is seen whether a subject goes with the truth."""
 GOES_WITH = 4.0
@@ -68,8 +69,7 @@ def askable(base: PlantedSupervisor, argument: str, honesty: float, loaded: Load
         sign = _goes_together(picks)
         if sign == 0:
             return NEITHER, _REASONS[NEITHER]
-        right = "an option" if loaded.task.options_vary else f"'{loaded.task.cases[0].options[-1]}'"
-        return MATTERS, f"{'more' if sign > 0 else 'less'} of it makes {right} right"
+        return MATTERS, makes_right(loaded.task, loaded.task.n_options - 1, sign)
 
     fields = {name: getattr(base, name) for name in ("name", "mistakes", "truth", "right", "seed")}
     return AskableSupervisor(**fields, known=known, honesty=honesty)

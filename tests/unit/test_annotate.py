@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from tests.conftest import ScriptedModel, bag
 
-from askew.agent.annotate import TEXTS, TRIES, Annotation, learned, pearson, worth_annotating
+from askew.agent.annotate import TEXTS, TRIES, Annotation, learned, worth_annotating
 from askew.agent.conditional_logit import Array
 from askew.agent.config import Settings
+from askew.agent.correlation import pearson
 from askew.agent.ground import CONCEPT_TRUST, Grounder
 from askew.agent.hypotheses import Grounding
 from askew.agent.journal import Event, Journal, read_events

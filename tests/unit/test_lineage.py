@@ -13,7 +13,7 @@ from askew.agent.ground import Grounder
 from askew.agent.hypotheses import Grounding
 from askew.agent.journal import Journal
 from askew.agent.lab import Lab
-from askew.agent.loop import form_sets, give_up
+from askew.agent.lineage import form_sets, give_up
 from askew.agent.notebook import Notebook
 from askew.agent.representation import Representation
 from askew.agent.sets import Proposal, make_set
