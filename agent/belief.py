@@ -107,6 +107,12 @@ def predictions(
     return np.stack(q_H), np.stack(r_H)
 
 
+def moved(truth_N_K: Array, better_N_K: Array) -> Array:
+    """p_N_K of the truth with ``better_N_K`` added to its log-odds."""
+    moved_N_K: Array = softmax(np.log(np.maximum(truth_N_K, 1e-12)) + better_N_K, axis=1)
+    return moved_N_K
+
+
 def answers_by(right_N: Array, liking_N_K: Array) -> Array:
     """p_N_Y_K of the answer for each possible truth: in log-odds that is preferred by ``right_N``."""
     answers_N_Y_K: Array = softmax(liking_N_K[:, None] + right_N[:, None, None] * np.eye(liking_N_K.shape[1]), axis=2)

@@ -120,17 +120,22 @@ def prioritise(
     return [priority for _, priority in ranked]
 
 
+def leading(priorities: Sequence[Priority]) -> list[Priority]:
+    """The sets that get labels of their own this round."""
+    return [priority for priority in priorities if priority.resolvable][:SETS_A_ROUND]
+
+
 def choose(
     candidates: Sequence[Candidate],
     outlook: Outlook,
     priorities: Sequence[Priority],
     beliefs: dict[str, SetBelief],
     size: int,
+    for_sets: int,
     a_min: float,
     rng: np.random.Generator,
-    labels_used: int = 0,
 ) -> list[Choice]:
-    """The round's batch: for each leading set, for all others together, and jointly for the truth."""
+    """The round's batch: ``for_sets`` for each leading set and for all others together, the rest for the truth."""
     m = len(outlook.q_M_C_K)
     p_M = np.full(m, 1.0 / m)
     epig_C = infogain.epig(p_M, outlook.q_M_C_K, outlook.r_M_T_K, outlook.weight_T)
@@ -148,11 +153,9 @@ def choose(
         eig = float(eig_by_set[about][index])
         chosen.append(Choice(index, about, eig, float(epig_C[index]), flips_by_set[about]))
 
-    first = max(0, min(size, FIRST_LABELS - labels_used))
-    for_sets = int(SET_SHARE * first + LATER_SHARE * (size - first))
-    leading = [p for p in priorities if p.resolvable][:SETS_A_ROUND]
-    given = shares([priority.gain for priority in leading], for_sets - int(SCREENING * for_sets))
-    for priority, share in zip(leading, given, strict=True):
+    ahead = leading(priorities)
+    given = shares([priority.gain for priority in ahead], for_sets - int(SCREENING * for_sets))
+    for priority, share in zip(ahead, given, strict=True):
         p_H, q_H_C_K = beliefs[priority.set_id].p_H, outlook.q_by_set[priority.set_id]
         score_C = eig_by_set[priority.set_id] * free_C * apart(candidates, priority.set_id)
         for index in infogain.joint_batch(p_H, q_H_C_K, share, score_C, rng).indices:
@@ -167,6 +170,16 @@ def choose(
         eig = max((float(eig_C[index]) for eig_C in eig_by_set.values()), default=0.0)
         chosen.append(Choice(index, None, eig, float(epig_C[index])))
     return [chosen[int(i)] for i in rng.permutation(len(chosen))]
+
+
+def labels_for_sets(size: int, labels_used: int, *, taste: bool) -> int:
+    """How many of a round's ``size`` labels tell hypotheses apart.
+
+    None where a ``taste`` is judged: what is liked there is what is better, so no mistake has to be known before an
+    answer can be read, and what is better is in the draws that the truth of the pool is asked about with (ADR 19).
+    """
+    first = max(0, min(size, FIRST_LABELS - labels_used))
+    return 0 if taste else int(SET_SHARE * first + LATER_SHARE * (size - first))
 
 
 def shares(gains: Sequence[float], labels: int) -> list[int]:

@@ -48,9 +48,13 @@ def eig(p_H: Array, q_H_C_K: Array) -> Array:
     return np.maximum(entropy(mixture_C_K) - p_H @ entropy(q_H_C_K), 0.0)
 
 
-def eig_with_nuisance(p_H: Array, p_H_M: Array, q_H_M_C_K: Array) -> Array:
-    """eig_C about h when the supervisor's state m is unknown too: p(m|h) is summed out first."""
-    return eig(p_H, np.einsum("hm,hmck->hck", p_H_M, q_H_M_C_K))
+def summed_out(p_H_M: Array, q_H_M_C_K: Array) -> Array:
+    """q_H_C_K whatever the supervisor's state m, of which p(m|h) is believed.
+
+    :func:`eig` of it is information about h alone: I(w; h), and nothing for what an answer tells of m.
+    """
+    q_H_C_K: Array = np.einsum("hm,hmck->hck", p_H_M, q_H_M_C_K)
+    return q_H_C_K
 
 
 def epig(p_H: Array, q_H_C_K: Array, r_H_T_K: Array, u_T: Array | None = None) -> Array:

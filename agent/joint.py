@@ -16,7 +16,7 @@ via Gibbs sampling"). Probabilities are averages of the exact conditional ones, 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 
 import numpy as np
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax
 
 from askew.agent.conditional_logit import Array
-from askew.agent.hypotheses import HypothesisSet, Kind
+from askew.agent.hypotheses import Hypothesis, HypothesisSet, Kind
 
 STRENGTHS = (0.8, 2.0, 5.0)
 """Log-odds that one unit of a subject's effect stands for; a hypothesis doesn't say how strong the habit is."""
@@ -74,6 +74,48 @@ class Evidence:
 
 
 @dataclass(frozen=True)
+class Worlds:
+    """T draws of everything that is unsure, of which the numbers in :class:`Joint` are the means."""
+
+    amount_T_S_M: Array
+    """How much each of S subjects matters, in each sense of ``Kind``; 0 in all but one of them."""
+    competence_T: Array
+    bias_T_K: Array
+
+    def amounts(self, kind: Kind) -> Array:
+        """amount_T_S in one sense."""
+        amount_T_S: Array = self.amount_T_S_M[:, :, list(Kind).index(kind)]
+        return amount_T_S
+
+    def __getitem__(self, rows: NDArray[np.int64]) -> Worlds:
+        """Some of the draws."""
+        return Worlds(self.amount_T_S_M[rows], self.competence_T[rows], self.bias_T_K[rows])
+
+    def having(self, s: int, hypotheses: Sequence[Hypothesis]) -> NDArray[np.int64]:
+        """The draws in which one of some hypotheses of set ``s`` is true, or none at all if there are none of these.
+
+        All draws, where it was never drawn.
+        """
+        sense_T = np.sign(self.amount_T_S_M[:, s])
+        kinds = list(Kind)
+        if hypotheses:
+            true_T = np.any([sense_T[:, kinds.index(one.kind)] == one.direction for one in hypotheses], axis=0)
+        else:
+            true_T = ~sense_T.any(axis=1)
+        return np.flatnonzero(true_T if true_T.any() else np.ones_like(true_T))
+
+    def but_for(self, s: int) -> Worlds:
+        """The same worlds if set ``s`` did nothing in them."""
+        amount_T_S_M = self.amount_T_S_M.copy()
+        amount_T_S_M[:, s] = 0.0
+        return replace(self, amount_T_S_M=amount_T_S_M)
+
+    def without(self, left_out: int) -> Worlds:
+        """The same of all sets but one."""
+        return replace(self, amount_T_S_M=np.delete(self.amount_T_S_M, left_out, axis=1))
+
+
+@dataclass(frozen=True)
 class Joint:
     """The posterior. ``p_S`` holds p_H of each set, h0 last; the others are means over everything that is unsure."""
 
@@ -87,6 +129,7 @@ class Joint:
     competence: float
     bias_K: Array
     """Log-odds with which it leans to each option whatever the case; only differences count."""
+    worlds: Worlds
 
 
 @dataclass(frozen=True)
@@ -144,20 +187,20 @@ def weigh(
     sampler = _Sampler(states, evidence, biased, rng)
     total_S = [np.zeros(len(own)) for own in states]
     matters_T_S: list[list[float]] = []
-    competence, bias_K = 0.0, np.zeros(evidence.prior_L_K.shape[1])
+    worlds: list[tuple[Array, float, Array]] = []
     for _ in range(burn_in):
         sampler.sweep()
     wanted, counted, settled = sweeps - burn_in, 0, False
     while counted < wanted or (counted < LONGER * wanted and not settled):
         conditional_S = sampler.sweep()
-        competence += float(COMPETENCE[sampler.competence])
-        bias_K += BIASES[sampler.bias_K]
+        worlds.append(sampler.world())
         total_S = [total_V + p_V for total_V, p_V in zip(total_S, conditional_S, strict=True)]
         matters_T_S.append([1.0 - p_V[0] for p_V in conditional_S])
         counted += 1
         if counted == wanted or (counted > wanted and counted % BATCH == 0):
             settled = _settled(np.array(matters_T_S))
-    return _summary(states, [total_V / counted for total_V in total_S], competence / counted, bias_K / counted)
+    drawn = Worlds(*(np.array(column) for column in zip(*worlds, strict=True)))
+    return _summary(states, [total_V / counted for total_V in total_S], drawn)
 
 
 def _settled(matters_T_S: Array) -> bool:
@@ -184,7 +227,7 @@ def _states_of(hypothesis_set: HypothesisSet, told_H: Array | None) -> list[_Sta
     return states
 
 
-def _summary(states: Sequence[Sequence[_State]], mean_S: Sequence[Array], competence: float, bias_K: Array) -> Joint:
+def _summary(states: Sequence[Sequence[_State]], mean_S: Sequence[Array], worlds: Worlds) -> Joint:
     p_S = []
     liking_S, better_S, misled_S = np.zeros((3, len(states)))
     for s, (own, mean_V) in enumerate(zip(states, mean_S, strict=True)):
@@ -195,7 +238,8 @@ def _summary(states: Sequence[Sequence[_State]], mean_S: Sequence[Array], compet
             better_S[s] += p * state.amount * (state.kind is Kind.BETTER)
             misled_S[s] += p * state.amount * (state.kind is Kind.MISLED)
         p_S.append(p_H / p_H.sum())
-    return Joint(tuple(p_S), liking_S, better_S, misled_S, competence, bias_K)
+    competence, bias_K = float(worlds.competence_T.mean()), worlds.bias_T_K.mean(axis=0)
+    return Joint(tuple(p_S), liking_S, better_S, misled_S, competence, bias_K, worlds)
 
 
 class _Sampler:
@@ -237,6 +281,14 @@ class _Sampler:
         conditional_S = self._draw_states()
         self._hand_over_all()
         return conditional_S
+
+    def world(self) -> tuple[Array, float, Array]:
+        """The present state: amount_S_M, competence and bias_K."""
+        amount_S_M = np.zeros((len(self._now_S), len(Kind)))
+        active_S = np.flatnonzero(self._active())
+        now_V = self._now_S[active_S]
+        amount_S_M[active_S, self._kind_V[now_V] - 1] = self._amount_V[now_V]
+        return amount_S_M, float(COMPETENCE[self.competence]), BIASES[self.bias_K]
 
     def _active(self) -> NDArray[np.bool_]:
         """active_S: which sets are in a state that does anything."""

@@ -24,6 +24,8 @@ from askew.agent.design import (
     Priority,
     choose,
     drawn_targets,
+    labels_for_sets,
+    leading,
     prioritise,
     undesigned,
     without_noise,
@@ -36,7 +38,7 @@ from askew.agent.lab import PREDICTED, Lab
 from askew.agent.learners.student import due, retrain
 from askew.agent.lineage import form_sets, give_up
 from askew.agent.notebook import Notebook
-from askew.agent.outlook import outlook_of
+from askew.agent.outlook import outlook_of, unsure_of_others
 from askew.agent.record import cluster_data, experiment_data, log_beliefs
 from askew.agent.sets import Proposal, Surprise, enumerated, from_cluster, from_surprises, split_off
 from askew.agent.supervisors.base import answers_new_cases
@@ -226,7 +228,11 @@ def design(
         if controls.asks != "designed":
             source = "pool" if controls.asks == "random" else "naive"
             return undesigned(candidates, source, size, rng)
-        choices = choose(candidates, outlook, priorities, notebook.beliefs, size, settings.a_min, rng, lab.labels_used)
+        for_sets = labels_for_sets(size, lab.labels_used, taste=lab.task.manner_matters)
+        if controls.noise and for_sets:
+            ahead = {p.set_id for p in leading(priorities)}
+            outlook = unsure_of_others(outlook, notebook, candidates, [s for s in notebook.sets if s.id in ahead], rng)
+        choices = choose(candidates, outlook, priorities, notebook.beliefs, size, for_sets, settings.a_min, rng)
     best = max((choice.epig for choice in choices), default=0.0)
     return choices if best >= settings.tau else []
 

@@ -17,7 +17,7 @@ from askew.agent.design import Candidate
 from askew.agent.ground import Grounder
 from askew.agent.hypotheses import Grounding, HypothesisSet, Kind
 from askew.agent.infogain import entropy
-from askew.agent.joint import Evidence, weigh
+from askew.agent.joint import Evidence, Worlds, weigh
 from askew.agent.representation import Representation
 from askew.agent.theory import Answers, Theory, fit_theory
 from askew.agent.truth import Heard, Pool, Truth, Unasked, fit_unasked, hear, taste_for, trust_in
@@ -70,6 +70,8 @@ class Notebook:
     """What is believed of each set's subject, by set, from the joint posterior."""
     competence: float = 1.0
     bias_K: Array | float = 0.0
+    worlds: Worlds | None = None
+    """Draws of the joint posterior of all sets."""
     truth_model: Truth | None = None
     theory: Theory | None = None
     _unasked: tuple[int, Unasked] | None = None
@@ -241,6 +243,13 @@ class Notebook:
         better_N_K: Array = self.grounder.effects(self.groundings, originals) @ self._amounts("better")
         return better_N_K
 
+    def worlds_drawn(self, n: int, rng: np.random.Generator) -> Worlds:
+        """``n`` draws of what is believed of the supervisor; of no set where none has been weighed."""
+        if self.worlds is None:
+            bias_N_K = np.zeros((n, self.representation.task.n_options)) + self.bias_K
+            return Worlds(np.zeros((n, len(self.sets), len(Kind))), np.full(n, self.competence), bias_N_K)
+        return self.worlds[rng.choice(len(self.worlds.competence_T), n)]
+
     def _kept(self, cases: Sequence[Case]) -> Array:
         """kept_N: the share of its competence that a case leaves the supervisor, -1 to 1."""
         return kept(self.grounder.presence(self.groundings, cases), self._amounts("misled"))
@@ -280,7 +289,7 @@ class Notebook:
         """p_N_K of the supervisor's answer by competence and hypothesis sets alone: the rest is surprising."""
         liking_N_K = self.grounder.effects(self.groundings, cases) @ self._amounts("liking")
         origin_N_K_S = self.grounder.effects(self.groundings, [self.origin(case) for case in cases])
-        truth_N_K = _moved(self.unasked_truth(cases), origin_N_K_S @ self._amounts("better"))
+        truth_N_K = beliefs.moved(self.unasked_truth(cases), origin_N_K_S @ self._amounts("better"))
         answers_N_Y_K = self._plain_answers(liking_N_K, self._kept(cases))
         expected_N_K: Array = np.einsum("ny,nyk->nk", truth_N_K, answers_N_Y_K)
         return expected_N_K
@@ -311,7 +320,7 @@ class Notebook:
             weak_N_Y_K = self._plain_answers(liked_N_K - effects_N_K_S[:, :, s] * liking_S[s], kept_by_others_N_S[:, s])
             predicted[hypothesis_set.id] = beliefs.predictions(
                 hypothesis_set,
-                _moved(truth_N_K, better_N_K - origin_N_K_S[:, :, s] * better_S[s]),
+                beliefs.moved(truth_N_K, better_N_K - origin_N_K_S[:, :, s] * better_S[s]),
                 weak_N_Y_K,
                 effects_N_K_S[:, :, s],
                 origin_N_K_S[:, :, s],
@@ -335,7 +344,7 @@ class Notebook:
         rng = stream(self.seed, "joint", len(cases))
         varying = self.representation.task.options_vary
         joint = weigh(self.sets, evidence, rng, biased=not varying, log_told=told)
-        self.competence, self.bias_K = joint.competence, joint.bias_K
+        self.competence, self.bias_K, self.worlds = joint.competence, joint.bias_K, joint.worlds
         amounts = zip(joint.liking_S, joint.better_S, joint.misled_S, strict=True)
         self.mattering = {s.id: Mattering(*map(float, own)) for s, own in zip(self.sets, amounts, strict=True)}
         predicted = self.set_predictions(cases)
@@ -348,16 +357,12 @@ class Notebook:
 
     def forget(self, hypothesis_set: HypothesisSet) -> None:
         """Give a set up; what was learned with it stands until the next :meth:`learn`."""
+        if self.worlds is not None:
+            self.worlds = self.worlds.without(self.sets.index(hypothesis_set))
         self.sets.remove(hypothesis_set)
         self.given_up.append(hypothesis_set.grounding)
         for by_set in (self.beliefs, self.scores, self.suspected, self.mattering):
             by_set.pop(hypothesis_set.id, None)
-
-
-def _moved(truth_N_K: Array, better_N_K: Array) -> Array:
-    """p_N_K of the truth with ``better_N_K`` added to its log-odds."""
-    moved_N_K: Array = softmax(np.log(np.maximum(truth_N_K, 1e-12)) + better_N_K, axis=1)
-    return moved_N_K
 
 
 def kept(presence_N_S: Array, misled_S: Array) -> Array:

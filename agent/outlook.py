@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
+from askew.agent.belief import answers_by, moved, predictions
 from askew.agent.conditional_logit import Array
 from askew.agent.design import Candidate, Outlook, concerned
-from askew.agent.notebook import Notebook
+from askew.agent.hypotheses import Hypothesis, HypothesisSet, Kind
+from askew.agent.infogain import summed_out
+from askew.agent.joint import Worlds
+from askew.agent.notebook import Notebook, kept
 from askew.tasks.case import Case
 
 DRAWS = 64
 """Draws of the joint posterior of the truth model and the mistake theory."""
+OTHERWISE = 8
+"""Draws of what else may be so if a hypothesis is true."""
 CHANGED = 0.25
 """Difference in a subject's effect from which an edit counts as one of that subject, whatever it was made for."""
 
@@ -34,23 +41,91 @@ def outlook_of(
     assert truth_model is not None
     seen_C, seen_T, truth_C_K = notebook.seen(cases), notebook.seen(targets), notebook.truth(cases)
     weak_C_Y_K = notebook.weak_given_truth(cases)
-    # What an answer may change is the leaning, and through it the truth.
     leaning_M_D = truth_model.leaning.draws(DRAWS, rng)
-
-    def truth_draws(seen: tuple[Array, Array], better: Array) -> Array:
-        return np.stack([softmax(truth_model.scores_of(*seen, draw_D) + better, axis=1) for draw_D in leaning_M_D])
-
+    believed = notebook.worlds_drawn(DRAWS, rng)
+    q_M_C_K, r_M_C_K = predicted(notebook, cases, seen_C, leaning_M_D, believed)
+    _, r_M_T_K = predicted(notebook, targets, seen_T, leaning_M_D, believed)
     return Outlook(
         truth_C_K=truth_C_K,
         weak_C_K=np.einsum("cy,cyk->ck", truth_C_K, weak_C_Y_K),
         reliability_C=np.einsum("cy,cyy->c", truth_C_K, weak_C_Y_K),
-        q_M_C_K=softmax(np.moveaxis(seen_C[0] @ leaning_M_D.T, 2, 0), axis=2),
-        r_M_C_K=truth_draws(seen_C, notebook.better(cases)),
-        r_M_T_K=truth_draws(seen_T, notebook.better(targets)),
+        q_M_C_K=q_M_C_K,
+        r_M_C_K=r_M_C_K,
+        r_M_T_K=r_M_T_K,
         q_by_set={set_id: q_H_C_K for set_id, (q_H_C_K, _) in notebook.set_predictions(cases).items()},
         weight_T=weight_T,
         tells_by_set=tells(notebook, candidates),
     )
+
+
+def predicted(
+    notebook: Notebook, cases: Sequence[Case], seen: tuple[Array, Array], leaning_M_D: Array, worlds: Worlds
+) -> tuple[Array, Array]:
+    """q_M_N_K of the supervisor's answers and r_M_N_K of the truth, in each of M worlds.
+
+    Of options the sets say what is better, and an answer is a witness of that. Of classes what makes one of them right
+    is in the leaning, which the answers follow (:meth:`Notebook.better`).
+    """
+    truth_model, grounder, groundings = notebook.truth_model, notebook.grounder, notebook.groundings
+    assert truth_model is not None
+    effects_N_K_S, presence_N_S = grounder.effects(groundings, cases), grounder.presence(groundings, cases)
+    origin_N_K_S = grounder.effects(groundings, [notebook.origin(case) for case in cases])
+    liking_M_S, better_M_S, misled_M_S = map(worlds.amounts, Kind)
+    q_M, r_M = [], []
+    for m, leaning_D in enumerate(leaning_M_D):
+        kept_N, liked_N_K = kept(presence_N_S, misled_M_S[m]), effects_N_K_S @ liking_M_S[m]
+        r_N_K = truth_model.scores_of(*seen, leaning_D)
+        if notebook.representation.task.options_vary:
+            r_N_K = softmax(r_N_K + origin_N_K_S @ better_M_S[m], axis=1)
+            answers_N_Y_K = answers_by(worlds.competence_T[m] * kept_N, liked_N_K + worlds.bias_T_K[m])
+            q_M.append(np.einsum("ny,nyk->nk", r_N_K, answers_N_Y_K))
+        else:
+            r_N_K = softmax(r_N_K, axis=1)
+            q_M.append(softmax(kept_N[:, None] * (seen[0] @ leaning_D) + liked_N_K, axis=1))
+        r_M.append(r_N_K)
+    return np.stack(q_M), np.stack(r_M)
+
+
+def unsure_of_others(
+    outlook: Outlook,
+    notebook: Notebook,
+    candidates: Sequence[Candidate],
+    sets: Sequence[HypothesisSet],
+    rng: np.random.Generator,
+) -> Outlook:
+    """The same, with what is expected of the answers for some sets averaged over what else may be so."""
+    cases = [candidate.case for candidate in candidates]
+    return replace(
+        outlook, q_by_set=outlook.q_by_set | {one.id: whatever_else(notebook, cases, one, rng) for one in sets}
+    )
+
+
+def whatever_else(notebook: Notebook, cases: Sequence[Case], one: HypothesisSet, rng: np.random.Generator) -> Array:
+    """q_H_N_K of a set's hypotheses, h0 last, over draws of what else may be so if each of them is true.
+
+    With all other sets at their means, an answer that a second suspicion may explain looks like news of the first.
+    """
+    assert notebook.worlds is not None
+    s, grounder, groundings = notebook.sets.index(one), notebook.grounder, notebook.groundings
+    truth_N_K = notebook.unasked_truth(cases)
+    effects_N_K_S, presence_N_S = grounder.effects(groundings, cases), grounder.presence(groundings, cases)
+    origin_N_K_S = grounder.effects(groundings, [notebook.origin(case) for case in cases])
+    of_set = effects_N_K_S[:, :, s], origin_N_K_S[:, :, s], presence_N_S[:, s]
+    others = notebook.worlds.but_for(s)
+    liking_T_S, better_T_S, misled_T_S = map(others.amounts, Kind)
+
+    def answers(hypotheses: tuple[Hypothesis, ...], t: int) -> Array:
+        right_N = others.competence_T[t] * kept(presence_N_S, misled_T_S[t])
+        weak_N_Y_K = answers_by(right_N, effects_N_K_S @ liking_T_S[t] + others.bias_T_K[t])
+        truth_t_N_K = moved(truth_N_K, origin_N_K_S @ better_T_S[t])
+        q_N_K: Array = predictions(replace(one, hypotheses=hypotheses), truth_t_N_K, weak_N_Y_K, *of_set)[0][0]
+        return q_N_K
+
+    q_H_M_N_K = []
+    for hypotheses in (*((hypothesis,) for hypothesis in one.hypotheses), ()):
+        drawn_t = rng.choice(notebook.worlds.having(s, hypotheses), OTHERWISE)
+        q_H_M_N_K.append([answers(hypotheses, int(t)) for t in drawn_t])
+    return summed_out(np.full((len(q_H_M_N_K), OTHERWISE), 1.0 / OTHERWISE), np.array(q_H_M_N_K))
 
 
 def tells(notebook: Notebook, candidates: Sequence[Candidate]) -> dict[str, NDArray[np.bool_]]:

@@ -202,3 +202,17 @@ def test_what_is_not_known_well_yet_is_sampled_for_longer(monkeypatch: pytest.Mo
 def test_there_may_be_no_sets() -> None:
     world = World(30, 1)
     assert posterior(world, world.truth_N, []).p_S == ()
+
+
+def test_the_means_are_those_of_the_worlds_that_were_drawn() -> None:
+    """Up to what averaging exact conditionals saves: the draws are of the same posterior."""
+    world = World(150, 6)
+    swayed_N = (world.level_N_S[:, 2] > 0) & (world.rng.random(150) < 0.8)
+    found = posterior(world, np.where(swayed_N, 1, world.truth_N), [a_set(s, WAYS) for s in range(6)])
+    drawn = found.worlds
+    for kind, mean_S in ((Kind.LIKED, found.liking_S), (Kind.BETTER, found.better_S), (Kind.MISLED, found.misled_S)):
+        assert np.allclose(drawn.amounts(kind).mean(axis=0), mean_S, atol=0.25)
+    assert np.isclose(drawn.competence_T.mean(), found.competence)
+    assert np.allclose(drawn.bias_T_K.mean(axis=0), found.bias_K)
+    assert ((drawn.amount_T_S_M != 0).sum(axis=2) <= 1).all()
+    assert np.array_equal(drawn.without(0).amount_T_S_M, drawn.amount_T_S_M[:, 1:])

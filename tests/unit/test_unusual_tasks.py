@@ -29,6 +29,7 @@ from askew.agent.design import (
     choose,
     drawn_targets,
     gate,
+    labels_for_sets,
     prioritise,
 )
 from askew.agent.ground import Grounder
@@ -175,32 +176,19 @@ def test_most_labels_of_a_small_round_decide_between_hypotheses(size: int, leadi
     )  # fmt: skip
     beliefs = {name: SimpleNamespace(p_H=np.array([0.5, 0.5]), none=0.5) for name in names}
     priorities = [Priority(name, 1.0, 0.1, s < leading, "", 0.1) for s, name in enumerate(names)]
-    chosen = choose(candidates, outlook, priorities, beliefs, size, 0.5, rng)  # type: ignore[arg-type]
+    chosen = choose(candidates, outlook, priorities, beliefs, size, labels_for_sets(size, 0, taste=False), 0.5, rng)  # type: ignore[arg-type]
     assert len(chosen) == size == len({choice.candidate for choice in chosen})
     assert sum(choice.set_id is not None for choice in chosen) == int(SET_SHARE * size)
+    untold = choose(candidates, outlook, priorities, beliefs, size, 0, 0.5, rng)  # type: ignore[arg-type]
+    assert len(untold) == size and all(choice.set_id is None for choice in untold)
 
 
 def test_of_a_large_round_only_the_first_hundred_labels_are_mostly_for_hypotheses() -> None:
-    rng = np.random.default_rng(0)
-    candidates = [Candidate(Case(f"c{i}", f"text {i}", ("a", "b")), "pool") for i in range(300)]
-    names = [f"S{s}" for s in range(8)]
-    outlook = Outlook(
-        truth_C_K=np.full((300, 2), 0.5), weak_C_K=np.full((300, 2), 0.5), reliability_C=np.full(300, 0.9),
-        q_M_C_K=rng.dirichlet([1.0, 1.0], size=(8, 300)), r_M_T_K=rng.dirichlet([1.0, 1.0], size=(8, 30)),
-        q_by_set=dict.fromkeys(names, rng.dirichlet([1.0, 1.0], size=(2, 300))),
-        r_M_C_K=rng.dirichlet([1.0, 1.0], size=(8, 300)), weight_T=np.ones(30),
-        tells_by_set=dict.fromkeys(names, np.ones(300, dtype=np.bool_)),
-    )  # fmt: skip
-    beliefs = {name: SimpleNamespace(p_H=np.array([0.5, 0.5]), none=0.5) for name in names}
-    priorities = [Priority(name, 1.0, 0.1, True, "", 0.1) for name in names]
-
-    def for_sets(labels_used: int) -> int:
-        chosen = choose(candidates, outlook, priorities, beliefs, 100, 0.5, rng, labels_used)  # type: ignore[arg-type]
-        return sum(choice.set_id is not None for choice in chosen)
-
-    assert for_sets(0) == int(100 * SET_SHARE)
-    assert for_sets(50) == int(50 * SET_SHARE + 50 * LATER_SHARE)
-    assert for_sets(100) == for_sets(500) == int(100 * LATER_SHARE)
+    assert labels_for_sets(100, 0, taste=False) == int(100 * SET_SHARE)
+    assert labels_for_sets(100, 50, taste=False) == int(50 * SET_SHARE + 50 * LATER_SHARE)
+    later = {labels_for_sets(100, used, taste=False) for used in (100, 500)}
+    assert later == {int(100 * LATER_SHARE)}
+    assert labels_for_sets(100, 0, taste=True) == 0
 
 
 def test_edits_are_no_part_of_an_e_value(scripted: ScriptedModel, tmp_path: Path) -> None:
