@@ -22,6 +22,10 @@ SPEAKS = 0.05
 """Log-likelihood ratio from which an answer speaks for a hypothesis or against it."""
 
 
+SENSE_DOUBTED = 0.2
+"""Share of the belief in a subject whose sense is doubted as long as no edit has tested it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """What a person answered to a question in words about a set, of a ``kind`` (:mod:`askew.agent.clarify`)."""
@@ -62,6 +66,19 @@ class SetBelief:
     def doubted(self) -> bool:
         """Whether the subject is as likely as not, or less, to matter."""
         return self.none >= 0.5
+
+
+def unsure_in_which_sense(hypothesis_set: HypothesisSet, p_H: Array, tests: int) -> Array:
+    """p_H to choose experiments by: whether a subject matters is taken as believed, in which sense is doubted.
+
+    Before it was ``tests``-ed by edits, answers may have told one sense from another by what the student wrongly thinks
+    is true, and nothing would be asked about what is sure. A share of what is believed goes back to the priors
+    (Cromwell's rule: Lindley 1985, "Making Decisions").
+    """
+    prior_H = np.array([hypothesis.prior for hypothesis in hypothesis_set.hypotheses])
+    doubt, matters = SENSE_DOUBTED / (1 + tests), p_H[:-1].sum()
+    doubted_H = (1.0 - doubt) * p_H[:-1] + doubt * matters * prior_H / prior_H.sum()
+    return np.append(doubted_H, p_H[-1])
 
 
 def predictions(

@@ -38,7 +38,7 @@ from askew.agent.lab import PREDICTED, Lab
 from askew.agent.learners.student import due, retrain
 from askew.agent.lineage import form_sets, give_up
 from askew.agent.notebook import Notebook
-from askew.agent.outlook import outlook_of, unsure_of_others
+from askew.agent.outlook import doubting, outlook_of, unsure_of_others
 from askew.agent.record import cluster_data, experiment_data, log_beliefs
 from askew.agent.sets import Proposal, Surprise, enumerated, from_cluster, from_surprises, split_off
 from askew.agent.supervisors.base import answers_new_cases
@@ -213,7 +213,8 @@ def design(
         predicted = notebook.set_predictions([candidate.case for candidate in candidates])
         outlook = without_noise(outlook, {set_id: r_H_C_K for set_id, (_, r_H_C_K) in predicted.items()})
     weight_N = np.array(lab.task.weights_of(pool))
-    priorities: list[Priority] = prioritise(notebook.sets, notebook.beliefs, r_by_set, candidates, outlook, weight_N)
+    beliefs = doubting(notebook)
+    priorities: list[Priority] = prioritise(notebook.sets, beliefs, r_by_set, candidates, outlook, weight_N)
     for priority in priorities:
         journal.note(
             "priority", set=priority.set_id, flips=round(priority.flips, 3), evpi=round(priority.evpi, 4),
@@ -232,7 +233,7 @@ def design(
         if controls.noise and for_sets:
             ahead = {p.set_id for p in leading(priorities)}
             outlook = unsure_of_others(outlook, notebook, candidates, [s for s in notebook.sets if s.id in ahead], rng)
-        choices = choose(candidates, outlook, priorities, notebook.beliefs, size, for_sets, settings.a_min, rng)
+        choices = choose(candidates, outlook, priorities, beliefs, size, for_sets, settings.a_min, rng)
     best = max((choice.epig for choice in choices), default=0.0)
     return choices if best >= settings.tau else []
 

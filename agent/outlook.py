@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from askew.agent.belief import answers_by, moved, predictions
+from askew.agent.belief import SetBelief, answers_by, moved, predictions, unsure_in_which_sense
 from askew.agent.conditional_logit import Array
 from askew.agent.design import Candidate, Outlook, concerned
 from askew.agent.hypotheses import Hypothesis, HypothesisSet, Kind
@@ -126,6 +126,18 @@ def whatever_else(notebook: Notebook, cases: Sequence[Case], one: HypothesisSet,
         drawn_t = rng.choice(notebook.worlds.having(s, hypotheses), OTHERWISE)
         q_H_M_N_K.append([answers(hypotheses, int(t)) for t in drawn_t])
     return summed_out(np.full((len(q_H_M_N_K), OTHERWISE), 1.0 / OTHERWISE), np.array(q_H_M_N_K))
+
+
+def doubting(notebook: Notebook) -> dict[str, SetBelief]:
+    """What is believed of every set, in doubt of the sense that no edit has tested."""
+    tried = [one for one in notebook.asked.values() if one.source == "edited" and not one.combined]
+    told = tells(notebook, [one for one in tried if notebook.answers[one.case.id] is not None])
+    doubted = {}
+    for one in notebook.sets:
+        belief = notebook.beliefs[one.id]
+        p_H = unsure_in_which_sense(one, belief.p_H, int(told[one.id].sum()))
+        doubted[one.id] = replace(belief, p_H=p_H)
+    return doubted
 
 
 def tells(notebook: Notebook, candidates: Sequence[Candidate]) -> dict[str, NDArray[np.bool_]]:

@@ -21,7 +21,7 @@ from askew.agent.journal import Data
 from askew.agent.lab import Lab, case_data, case_from
 from askew.agent.models.base import LanguageModel, SamplingRequest
 from askew.prompts.loader import load_prompt
-from askew.tasks.attributes import edited, edited_at, more_of
+from askew.tasks.attributes import edited, edited_at, more_of, turned
 from askew.tasks.case import Case, Split, Task
 
 EXAMPLES_PER_OPTION = 4
@@ -120,14 +120,17 @@ def proposed_cases(lab: Lab, n: int, rng: np.random.Generator, seen: set[str]) -
 def edits_for(task: Task, grounding: Grounding, parents: Sequence[Case], seen: set[str]) -> list[Written]:
     """Minimal edits of ``parents`` that raise one attribute, where the attribute knows such an edit.
 
-    There are none where an edit may change the truth.
+    Of options that vary also those that turn round which has more of it. There are none where an edit may change the
+    truth.
     """
     if grounding.concept or not task.edits_keep_truth:
         return []
     made = []
     measure, _, _ = parts_of(grounding)
     for parent in parents:
-        for index, (text, options) in enumerate(edited(measure, parent, task.options_vary)):
+        changes = edited(measure, parent, task.options_vary)
+        changes += turned(measure, parent) if task.options_vary else []
+        for index, (text, options) in enumerate(changes):
             case = Case(_edit_id(parent, measure, index), text, options, Split.WRITTEN)
             if usable(task, case, seen):
                 made.append(Written(case, parent=parent.id))

@@ -68,6 +68,8 @@ class OptionAttribute:
     """The minimal edit that makes a little more of the attribute for one option, the truth unchanged."""
 
 
+MOST_TIMES = 8
+"""How often one edit is made of a text at most."""
 JUDGING = ("good words", "bad words", "swearing")
 """Manners in which a text says what it thinks: to add a word of theirs would change what is said."""
 
@@ -136,6 +138,35 @@ def edited(name: str, case: Case, options_vary: bool) -> list[Edited]:
     places = len(case.options) if options_vary or name in OPTION_ATTRIBUTES else 1
     made = (edited_at(name, case, place, options_vary) for place in range(places))
     return [one for one in made if one is not None]
+
+
+def turned(name: str, case: Case) -> list[Edited]:
+    """(text, options) of edits after which the option that had less of an attribute has more of it, by about as much.
+
+    The same minimal edit several times: one leaves the longer of two options longer, and who likes long ones would
+    choose as before. None where options have alike much, where one edit does it already, or ``MOST_TIMES`` don't.
+    """
+    attribute = find(name)
+    if attribute is None:
+        return []
+    made = []
+    before = measure(attribute, case, options_vary=True)
+    for place, least in enumerate(before):
+        if least < max(before):
+            once = edited_at(name, case, place, options_vary=True)
+            again, times = once, 1
+            while again is not None and times < MOST_TIMES and not _leads(attribute, again, place, max(before) - least):
+                again, times = edited_at(name, Case(case.id, *again), place, options_vary=True), times + 1
+            if again is not None and times > 1 and _leads(attribute, again, place, 0.0):
+                made.append(again)
+    return made
+
+
+def _leads(attribute: TextAttribute | OptionAttribute, edit: Edited, place: int, by: float) -> bool:
+    """Whether an option has more of an attribute than all others, by that much at least."""
+    now = measure(attribute, Case("", *edit), options_vary=True)
+    lead = now[place] - max(now[:place] + now[place + 1 :])
+    return lead > 0.0 and lead >= by
 
 
 def edited_at(name: str, case: Case, place: int, options_vary: bool) -> Edited | None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from askew.agent.edits import _read_to_the_end
 from askew.agent.hypotheses import Grounding
 from askew.agent.write import COMBINED, combined_edits, edits_for, parent_of
-from askew.tasks.attributes import ATTRIBUTES, more_of
+from askew.tasks.attributes import ATTRIBUTES, MOST_TIMES, edited, find, measure, more_of, turned
 from askew.tasks.case import Case, Split, Task
 
 TEXTS = (
@@ -98,3 +98,36 @@ def test_what_is_edited_is_read_to_the_end() -> None:
     assert _read_to_the_end([long, short, longer]) == [short]
     assert _read_to_the_end([longer, long]) == [long, longer], "where all are long, any are better than none"
     assert _read_to_the_end([]) == []
+
+
+@given(st.sampled_from(NAMES), st.integers(0, 30), st.integers(0, 30))
+def test_an_edit_that_turns_the_order_gives_the_option_that_had_less_clearly_more(name: str, n: int, m: int) -> None:
+    case = Case("c", "Which is it?", ("so it is " * n + "a.", "so it is " * m + "b."), Split.POOL)
+    attribute = find(name)
+    assert attribute is not None
+    before = measure(attribute, case, options_vary=True)
+    made = turned(name, case)
+    assert len(made) <= (before[0] != before[1])
+    for text, options in made:
+        now = measure(attribute, Case("d", text, options), options_vary=True)
+        least = int(before[1] < before[0])
+        assert now[least] > now[1 - least] and now[1 - least] == before[1 - least]
+        assert text == case.text and options[1 - least] == case.options[1 - least]
+        assert options not in [one for _, one in edited(name, case, options_vary=True)]
+
+
+def test_one_edit_leaves_a_long_answer_the_longer_one_and_several_turn_the_order() -> None:
+    case = Case("c", "Which is it?", ("So it is. " * 12, "No."), Split.POOL)
+    ((_, options),) = turned("length", case)
+    assert len(options[1].split()) > len(options[0].split()) and options[0] == case.options[0]
+    assert turned("length", replace(case, options=("So it is. " * 20 * MOST_TIMES, "No."))) == []
+    assert turned("length", replace(case, options=("Yes.", "No."))) == []
+    assert turned("good words", case) == turned("no such thing", case) == []
+
+
+def test_edits_that_turn_the_order_are_offered_where_options_vary() -> None:
+    case = Case("c", "Which is it?", ("So it is. " * 12, "No."), Split.POOL)
+    task = replace(task_of(options_vary=True), cases=(case,))
+    made = edits_for(task, Grounding("length", False, 1, 1.0), task.cases, set())
+    assert len(made) == 3 and len({one.case.id for one in made}) == 3
+    assert {parent_of(one.case.id) for one in made} == {"c"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from askew.agent.ground import Grounder
 from askew.agent.hypotheses import Hypothesis, Kind
 from askew.agent.joint import Worlds
 from askew.agent.notebook import Mattering, Notebook
-from askew.agent.outlook import outlook_of, predicted, whatever_else
+from askew.agent.outlook import doubting, outlook_of, predicted, whatever_else
 from askew.agent.representation import Representation
 from askew.agent.sets import enumerated, make_set
 from askew.tasks.case import Case, Split, Task
@@ -173,6 +174,32 @@ def test_draws_that_have_a_hypothesis_or_all_where_none_has() -> None:
     assert list(drawn.having(0, [way[Kind.BETTER, 1], way[Kind.LIKED, 1]])) == [0, 2]
     assert list(drawn.having(0, ())) == [3] and list(drawn.having(0, [way[Kind.MISLED, 1]])) == [0, 1, 2, 3]
     assert not drawn.but_for(0).amount_T_S_M.any() and drawn.amount_T_S_M.any()
+
+
+def test_the_sense_of_what_is_sure_to_matter_is_doubted_until_edits_have_tested_it(tmp_path: Path) -> None:
+    cases = pairs()
+    notebook = notebook_of(tmp_path, cases)
+    notebook.update_beliefs()
+    (loud,) = notebook.sets
+    sure_H = np.append(np.eye(len(loud.hypotheses))[0] * 0.9, 0.1)
+    notebook.beliefs[loud.id] = replace(notebook.beliefs[loud.id], p_H=sure_H)
+
+    def leads() -> float:
+        p_H = doubting(notebook)[loud.id].p_H
+        assert np.isclose(p_H.sum(), 1.0) and p_H[-1] == 0.1 and (p_H > 0).all()
+        return float(p_H[0])
+
+    untested = leads()
+    assert untested < 0.9 and np.array_equal(notebook.beliefs[loud.id].p_H, sure_H)
+    parent = cases[1]
+    for number, (words, combined) in enumerate([("!!", False), ("!!!", True), ("!!!!", False)]):
+        options = (parent.options[0] + words, parent.options[1])
+        edit = Case(f"edit{number}", parent.text, options, Split.WRITTEN)
+        notebook.origins[edit.id] = parent
+        answer = None if number == 2 else 0
+        notebook.record(Candidate(edit, "edited", parent=parent.id, about=(loud.id,), combined=combined), answer, {})
+    # One of the three was an edit of this alone that was answered.
+    assert np.isclose(0.9 - leads(), (0.9 - untested) / 2)
 
 
 def test_before_any_set_is_weighed_every_world_is_the_mean(tmp_path: Path) -> None:
