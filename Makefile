@@ -5,7 +5,7 @@ VENV := .venv
 VLLM := .venv-vllm
 BIN := $(VENV)/bin
 
-.PHONY: setup setup-vllm demo test test-vllm lint clean
+.PHONY: setup setup-vllm demo test test-vllm test-warmup lint clean
 
 setup: $(VENV)/.ready
 
@@ -40,6 +40,10 @@ test-vllm: setup setup-vllm
 	$(BIN)/askew models pull
 	$(BIN)/askew data pull
 	$(BIN)/python -m pytest -m vllm
+
+test-warmup: setup
+	$(BIN)/askew models pull
+	$(BIN)/python -m pytest -m warmup --durations 1
 
 lint: setup
 	$(BIN)/ruff check .

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 from tiny import make_llama
+from typer.testing import CliRunner
 
+from askew.agent.cli.app import app
 from askew.agent.learners.examples import digest
 from askew.agent.learners.recipe import Recipe
 from askew.agent.models.pull import model_folder
@@ -57,3 +59,19 @@ def test_the_shipped_reasoner_is_as_good_as_its_card_says() -> None:
     assert quality.recall >= said["recall"] - 0.06
     assert quality.malformed <= 0.02
     assert quality.truth_agreement < 0.65, "it knows no more of the truth than the coin that decided it"
+
+
+@pytest.mark.models
+@pytest.mark.warmup
+@pytest.mark.timeout(3600)
+def test_the_command_makes_a_reasoner_as_good_as_what_is_shipped(tmp_path: Path) -> None:
+    """With the recipe and the traces as they are, from the weights of the base: nothing of what is shipped is used."""
+    ran = CliRunner().invoke(app, ["warmup", "--out", str(tmp_path / "reasoner")])
+    assert ran.exit_code == 0, ran.output
+    qualities = json.loads((tmp_path / "reasoner" / QUALITY).read_text(encoding="utf-8"))
+    sampled = {q["temperature"]: q for q in qualities if q["on"] == Made.OTHER_CASES.value}
+    assert len(sampled) > 1, "greedily, and as chains are sampled"
+    assert sampled[0.0]["precision"] >= 0.9 and sampled[0.0]["recall"] >= 0.9
+    for quality in sampled.values():
+        assert quality["precision"] >= 0.85 and quality["recall"] >= 0.85
+        assert quality["malformed"] <= 0.02 and quality["truth_agreement"] < 0.65
