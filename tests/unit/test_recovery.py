@@ -69,11 +69,12 @@ def test_a_mistake_planted_in_a_whole_run_is_found(
 ) -> None:
     """Fifty answers tell a student that knows little of the truth what to believe, if not always what most.
 
-    In half of such runs it is first: good words are what is right here, and look like a liking too.
+    In nine of ten such runs (seeds 0 to 4) it is believed so far, in half of them it is first: good words are what is
+    right here, and look like a liking too.
     """
     settings = Settings(
         task=str(cases_file()), supervisor=f"planted:{mistake}@0.9", student="scripted", budget=50, rounds=4, chains=12,
-        chains_first=12, written=0, written_first=0, pool_size=70,
+        chains_first=12, written=0, written_first=0, pool_size=70, seed=4,
     )  # fmt: skip
     loaded = limited(load_task(settings.task, settings.seed), settings)
     model = ScriptedModel()
