@@ -163,7 +163,7 @@ def choose(
     # What has labels of its own needs no screening. Before anything is suspected no set leads: then all is screening.
     others = sorted(eig_by_set.keys() - {choice.set_id for choice in chosen})
     for index in screen(others, outlook, beliefs, free_C, for_sets - len(chosen)):
-        take(index, max(eig_by_set, key=lambda s: eig_by_set[s][index]))
+        take(index, max(others, key=lambda s: eig_by_set[s][index]))
     score_C = epig_C * outlook.reliability_C * free_C * ~edited_C
     batch = infogain.joint_batch(p_M, outlook.q_M_C_K, size - len(chosen), score_C, rng)
     for index in batch.indices:

@@ -129,7 +129,12 @@ def whatever_else(notebook: Notebook, cases: Sequence[Case], one: HypothesisSet,
 
 
 def doubting(notebook: Notebook) -> dict[str, SetBelief]:
-    """What is believed of every set, in doubt of the sense that no edit has tested."""
+    """What is believed of every set, in doubt of the sense that no edit has tested.
+
+    Only of options that vary is the truth moved by what is held to be better (:meth:`Notebook.better`).
+    """
+    if not notebook.representation.task.options_vary:
+        return dict(notebook.beliefs)
     tried = [one for one in notebook.asked.values() if one.source == "edited" and not one.combined]
     told = tells(notebook, [one for one in tried if notebook.answers[one.case.id] is not None])
     doubted = {}

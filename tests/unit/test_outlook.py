@@ -200,6 +200,8 @@ def test_the_sense_of_what_is_sure_to_matter_is_doubted_until_edits_have_tested_
         notebook.record(Candidate(edit, "edited", parent=parent.id, about=(loud.id,), combined=combined), answer, {})
     # One of the three was an edit of this alone that was answered.
     assert np.isclose(0.9 - leads(), (0.9 - untested) / 2)
+    notebook.representation.task = replace(notebook.representation.task, options_vary=False)
+    assert doubting(notebook) == notebook.beliefs
 
 
 def test_before_any_set_is_weighed_every_world_is_the_mean(tmp_path: Path) -> None:
