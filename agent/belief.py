@@ -20,8 +20,6 @@ KNOWS_ITSELF = 0.8
 """How often a person is right about what sways people: more often than not, and far from always."""
 SPEAKS = 0.05
 """Log-likelihood ratio from which an answer speaks for a hypothesis or against it."""
-
-
 SENSE_DOUBTED = 0.2
 """Share of the belief in a subject whose sense is doubted as long as no edit has tested it."""
 
