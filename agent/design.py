@@ -2,8 +2,9 @@
 
 Some of a round's labels decide between the hypotheses of the sets that matter most, some screen all others
 together, and the rest buy information about the truth of the pool directly (EPIG over draws from the joint
-posterior of the truth model and the mistake theory). Either way the supervisor has to be expected to get the
-case right, unless the case is a minimal edit: then its mistake is what the experiment is about.
+posterior of the truth model and the mistake theory); where a taste is judged all of them do. Either way the
+supervisor has to be expected to get the case right, unless the case is a minimal edit: then its mistake is what
+the experiment is about.
 """
 
 from __future__ import annotations
