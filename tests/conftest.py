@@ -12,7 +12,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from askew.agent.config import Settings
+from askew.agent.journal import Event, Journal, read_events
+from askew.agent.lab import Lab
+from askew.agent.loop import scientific
 from askew.agent.models.base import Completion, Heard, SamplingRequest, unheard
+from askew.agent.representation import Representation
+from askew.tasks.case import Task
+from askew.tasks.load import load_task
 
 WORDS = ("plot", "actors", "music", "ending", "pace", "script", "camera", "story", "humour", "scenes")
 GOOD = ("lovely", "warm", "brilliant", "touching", "clever")
@@ -94,6 +101,27 @@ class ScriptedModel:
 
     def close(self) -> None:
         """Nothing to free."""
+
+
+def run_loop(
+    settings: Settings,
+    supervisor: object,
+    folder: Path,
+    model: ScriptedModel | None = None,
+    task: Task | None = None,
+    cache: Path | None = None,
+) -> list[Event]:
+    """The real loop with everything else scripted: its log in ``folder``, where it resumes if there is one already."""
+    model, task = model or ScriptedModel(), task or load_task(settings.task, settings.seed).task
+    with Journal(folder) as journal:
+        scientific(
+            Lab(
+                settings=settings, task=task, supervisor=supervisor, model=model,  # type: ignore[arg-type]
+                representation=Representation(task, model, cache or folder.parent / "cache"),
+                embed=embed, journal=journal, folder=folder,
+            )
+        )  # fmt: skip
+    return list(read_events(folder))
 
 
 @pytest.fixture

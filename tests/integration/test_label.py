@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from browsing import chromium, needs_chromium, served
-from conftest import ScriptedModel, embed, rows
+from conftest import ScriptedModel, embed, rows, run_loop
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
@@ -243,15 +243,7 @@ class Session:
     def _run(self, settings: Settings) -> None:
         try:
             task = load_task(settings.task, settings.seed).task
-            model = ScriptedModel()
-            with Journal(self.folder) as journal:
-                scientific(
-                    Lab(
-                        settings=settings, task=task, supervisor=DeskSupervisor(self.desk, task.question), model=model,
-                        representation=Representation(task, model, self.folder.parent / "cache"), embed=embed,
-                        journal=journal, folder=self.folder,
-                    )
-                )  # fmt: skip
+            run_loop(settings, DeskSupervisor(self.desk, task.question), self.folder, task=task)
             self.desk.close("Finished. Thank you.")
         except BaseException as error:
             self.failure.append(error)

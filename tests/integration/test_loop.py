@@ -8,13 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ScriptedModel, embed, rows
+from conftest import rows, run_loop
 
 from askew.agent.config import Settings
 from askew.agent.journal import EVENTS, Journal, read_events
-from askew.agent.lab import Lab
-from askew.agent.loop import scientific
-from askew.agent.representation import Representation
 from askew.agent.runlog import read_run
 from askew.agent.supervisors.column import ColumnSupervisor
 from askew.errors import InputError, SupervisorError
@@ -50,17 +47,7 @@ def settings(path: Path) -> Settings:
 
 
 def run(path: Path, folder: Path, supervisor: object) -> None:
-    chosen = settings(path)
-    task = load_task(chosen.task, chosen.seed).task
-    model = ScriptedModel()
-    with Journal(folder) as journal:
-        scientific(
-            Lab(
-                settings=chosen, task=task, supervisor=supervisor, model=model,  # type: ignore[arg-type]
-                representation=Representation(task, model, folder.parent / "cache"),
-                embed=embed, journal=journal, folder=folder,
-            )
-        )  # fmt: skip
+    run_loop(settings(path), supervisor, folder)
 
 
 def test_gold_outside_the_supervisor_changes_nothing(cases_file: Callable[..., Path], tmp_path: Path) -> None:

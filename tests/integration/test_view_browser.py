@@ -13,14 +13,11 @@ from urllib.parse import urljoin
 
 import pytest
 from browsing import chromium, needs_chromium, served
-from conftest import ScriptedModel, embed, rows
+from conftest import rows, run_loop
 from hostile_run import EVIL, write_run
 
 from askew.agent.config import Settings
-from askew.agent.journal import EVENTS, Journal
-from askew.agent.lab import Lab
-from askew.agent.loop import scientific
-from askew.agent.representation import Representation
+from askew.agent.journal import EVENTS
 from askew.agent.runlog import read_run
 from askew.agent.supervisors.column import ColumnSupervisor
 from askew.agent.web.app import build_app
@@ -37,16 +34,9 @@ def real(cases_file: Callable[..., Path], tmp_path: Path) -> Path:
         task=str(cases_file(rows())), supervisor="column:loud-lover", student="scripted", budget=16, rounds=2,
         chains=24, written=8, written_first=16, proposed=0,
     )  # fmt: skip
-    task, model = load_task(settings.task, 0).task, ScriptedModel()
     folder = tmp_path / "runs" / "real"
-    with Journal(folder) as journal:
-        scientific(
-            Lab(
-                settings=settings, task=task, supervisor=ColumnSupervisor(task, "loud-lover"), model=model,
-                representation=Representation(task, model, tmp_path / "cache"), embed=embed, journal=journal,
-                folder=folder,
-            )
-        )  # fmt: skip
+    supervisor = ColumnSupervisor(load_task(settings.task, 0).task, "loud-lover")
+    run_loop(settings, supervisor, folder, cache=tmp_path / "cache")
     (folder / "config.json").write_text(settings.model_dump_json())
     return folder.parent
 

@@ -7,20 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.conftest import ScriptedModel, embed
+from tests.conftest import ScriptedModel, run_loop
 
 from askew.agent import alternatives
 from askew.agent.alternatives import pair_of
 from askew.agent.belief import SetBelief
 from askew.agent.config import Settings
 from askew.agent.hypotheses import Grounding, Hypothesis, HypothesisSet, Kind
-from askew.agent.journal import Journal, read_events
-from askew.agent.lab import Lab
-from askew.agent.loop import scientific
 from askew.agent.models.base import Completion, SamplingRequest
-from askew.agent.representation import Representation
 from askew.tasks.case import Case
-from askew.tasks.load import load_task
 
 SET = HypothesisSet(
     "S1", "praise", Grounding("praise", False, 1, 1.0),
@@ -73,26 +68,14 @@ def test_they_are_candidates_of_their_set_and_a_resumed_run_writes_none_anew(
         task=str(cases_file()), supervisor="loud", student="scripted", budget=12, rounds=2, chains=24, chains_first=24,
         written=0, written_first=0, proposed=0, alternatives=8,
     )  # fmt: skip
-    task = load_task(settings.task, 0).task
-
-    def run(model: Noting, name: str = "run") -> None:
-        with Journal(tmp_path / name) as journal:
-            scientific(
-                Lab(
-                    settings=settings, task=task, supervisor=Loud(), model=model,
-                    representation=Representation(task, model, tmp_path / "cache"),
-                    embed=embed, journal=journal, folder=tmp_path / name,
-                )
-            )  # fmt: skip
-
     model, again = Noting(), Noting()
-    run(model)
-    made = [case for event in read_events(tmp_path / "run") if event.kind == "written" for case in event.data["cases"]]
+    events = run_loop(settings, Loud(), tmp_path / "run", model)
+    made = [case for event in events if event.kind == "written" for case in event.data["cases"]]
     assert made and model.asked
     assert all(len(set(case["alternatives"])) == 2 and case["set"] for case in made)
     assert all(prompt.count("Review:") > 2 for prompt in model.asked), "examples, and the case to be written"
-    run(again)
+    run_loop(settings, Loud(), tmp_path / "run", again)
     assert not again.asked
     monkeypatch.setattr(alternatives, "SETS", 0)
-    run(again, "nothing to tell apart")
+    run_loop(settings, Loud(), tmp_path / "nothing to tell apart", again)
     assert not again.asked

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.conftest import ScriptedModel, embed, rows
+from tests.conftest import ScriptedModel, rows, run_loop
 
 from askew.agent import clarify
 from askew.agent.belief import KNOWS_ITSELF, Told, told_likelihood
@@ -15,10 +15,6 @@ from askew.agent.clarify import GENERALISATIONS, REASONS, generalisations, reaso
 from askew.agent.conditional_logit import Array
 from askew.agent.config import Settings
 from askew.agent.hypotheses import Grounding, Hypothesis, HypothesisSet, Kind
-from askew.agent.journal import Journal, read_events
-from askew.agent.lab import Lab
-from askew.agent.loop import scientific
-from askew.agent.representation import Representation
 from askew.evals.supervisors import build_supervisor
 from askew.tasks.case import Case, Task
 from askew.tasks.load import load_task
@@ -107,36 +103,24 @@ def test_both_kinds_are_asked_once_of_a_set_and_none_again_on_resume(
     monkeypatch.setattr(clarify, "MATTERS", 0.0)
     settings = Settings(
         task=str(cases_file(rows())), supervisor="t", student="scripted", budget=36, rounds=6, chains=24, written=8,
-        written_first=16, proposed=0, alternatives=0,
+        written_first=16, proposed=0, alternatives=0, seed=2,
     )  # fmt: skip
-    task = load_task(settings.task, 0).task
-
-    def run(talker: Talker) -> None:
-        model = ScriptedModel()
-        with Journal(tmp_path / "run") as journal:
-            scientific(
-                Lab(
-                    settings=settings, task=task, supervisor=talker, model=model,  # type: ignore[arg-type]
-                    representation=Representation(task, model, tmp_path / "cache"), embed=embed, journal=journal,
-                    folder=tmp_path / "run",
-                )
-            )  # fmt: skip
-
+    task = load_task(settings.task, settings.seed).task
     talker, again = Talker(), Talker()
-    run(talker)
-    told = [event.data for event in read_events(tmp_path / "run") if event.kind == "clarification"]
+    events = run_loop(settings, talker, tmp_path / "run")
+    told = [event.data for event in events if event.kind == "clarification"]
     assert {data["asks"] for data in told} == {REASONS, GENERALISATIONS}
     assert (
         len({(data["set"], data["asks"]) for data in told}) == len(told) == len({name for name, *_ in talker.questions})
     )
     asked: set[str] = set()
-    for event in read_events(tmp_path / "run"):
+    for event in events:
         if event.kind == "experiment":
             asked.add(event.data["case"]["id"])
         elif event.kind == "clarification" and event.data["asks"] == GENERALISATIONS:
             assert event.data["case"] in {case.id for case in task.cases} - asked
     assert all(set(data["says"].values()) <= set(range(len(data["options"]))) for data in told)
-    run(again)
+    run_loop(settings, again, tmp_path / "run")
     assert not again.questions
 
 

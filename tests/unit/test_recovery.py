@@ -6,13 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import ScriptedModel, embed
+from conftest import ScriptedModel, embed, run_loop
 
 from askew.agent.config import Settings
-from askew.agent.journal import Journal
-from askew.agent.lab import Lab
-from askew.agent.loop import scientific
-from askew.agent.representation import Representation
 from askew.evals.methods.registry import NotApplicableError
 from askew.evals.protocol import limited, write_config
 from askew.evals.recovery import (
@@ -80,15 +76,8 @@ def test_a_mistake_planted_in_a_whole_run_is_found(
     model = ScriptedModel()
     folder = tmp_path / "run"
     write_config(settings, folder, ())
-    with Journal(folder) as journal:
-        scientific(
-            Lab(
-                settings=settings, task=loaded.task,
-                supervisor=planted(f"{mistake}@0.9", loaded, Truth(loaded, model.features), settings.seed), model=model,
-                representation=Representation(loaded.task, model, tmp_path / "cache"),
-                embed=embed, journal=journal, folder=folder,
-            )
-        )  # fmt: skip
+    supervisor = planted(f"{mistake}@0.9", loaded, Truth(loaded, model.features), settings.seed)
+    run_loop(settings, supervisor, folder, model, loaded.task)
     graded = recovery(folder, load_task, embed)
     assert max(one.posterior for one in graded.found if one.agreement >= SAME) > LIKELY
     assert summary([graded])[0]["top1"] == graded.hit(1)
