@@ -16,7 +16,7 @@ via Gibbs sampling"). Probabilities are averages of the exact conditional ones, 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import takewhile
 
 import numpy as np
@@ -24,8 +24,9 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax
 
 from askew.agent.conditional_logit import Array
-from askew.agent.hypotheses import Hypothesis, HypothesisSet, Kind
+from askew.agent.hypotheses import HypothesisSet, Kind
 from askew.agent.infogain import Array32
+from askew.agent.worlds import Worlds
 
 STRENGTHS = (0.8, 2.0, 5.0)
 """Log-odds that one unit of a subject's effect stands for; a hypothesis doesn't say how strong the habit is."""
@@ -72,48 +73,6 @@ class Evidence:
     weak_L: NDArray[np.int64]
     group_L: NDArray[np.int64]
     """Cases with the same number share their truth (a case and its edits)."""
-
-
-@dataclass(frozen=True)
-class Worlds:
-    """T draws of everything that is unsure, of which the numbers in :class:`Joint` are the means."""
-
-    amount_T_S_M: Array
-    """How much each of S subjects matters, in each sense of ``Kind``; 0 in all but one of them."""
-    competence_T: Array
-    bias_T_K: Array
-
-    def amounts(self, kind: Kind) -> Array:
-        """amount_T_S in one sense."""
-        amount_T_S: Array = self.amount_T_S_M[:, :, list(Kind).index(kind)]
-        return amount_T_S
-
-    def __getitem__(self, rows: NDArray[np.int64]) -> Worlds:
-        """Some of the draws."""
-        return Worlds(self.amount_T_S_M[rows], self.competence_T[rows], self.bias_T_K[rows])
-
-    def having(self, s: int, hypotheses: Sequence[Hypothesis]) -> NDArray[np.int64]:
-        """The draws in which one of some hypotheses of set ``s`` is true, or none at all if there are none of these.
-
-        All draws, where it was never drawn.
-        """
-        sense_T = np.sign(self.amount_T_S_M[:, s])
-        kinds = list(Kind)
-        if hypotheses:
-            true_T = np.any([sense_T[:, kinds.index(one.kind)] == one.direction for one in hypotheses], axis=0)
-        else:
-            true_T = ~sense_T.any(axis=1)
-        return np.flatnonzero(true_T if true_T.any() else np.ones_like(true_T))
-
-    def but_for(self, s: int) -> Worlds:
-        """The same worlds if set ``s`` did nothing in them."""
-        amount_T_S_M = self.amount_T_S_M.copy()
-        amount_T_S_M[:, s] = 0.0
-        return replace(self, amount_T_S_M=amount_T_S_M)
-
-    def without(self, left_out: int) -> Worlds:
-        """The same of all sets but one."""
-        return replace(self, amount_T_S_M=np.delete(self.amount_T_S_M, left_out, axis=1))
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,11 @@ from askew.agent.design import Candidate
 from askew.agent.ground import Grounder
 from askew.agent.hypotheses import Grounding, HypothesisSet, Kind
 from askew.agent.infogain import entropy
-from askew.agent.joint import Evidence, Worlds, weigh
+from askew.agent.joint import Evidence, weigh
 from askew.agent.representation import Representation
 from askew.agent.theory import Answers, Theory, fit_theory
 from askew.agent.truth import Heard, Pool, Truth, Unasked, fit_unasked, hear, taste_for, trust_in
+from askew.agent.worlds import Worlds
 from askew.seeds import stream
 from askew.tasks.case import Case, Split
 
@@ -40,6 +41,18 @@ class Mattering:
     liking: float = 0.0
     better: float = 0.0
     misled: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """How much of S sets' subjects there is in N cases."""
+
+    effects_N_K_S: Array
+    """What each subject speaks for in the case."""
+    origin_N_K_S: Array
+    """The same in the case of which it is an edit (in itself, where it is none): the truth is read off that."""
+    presence_N_S: Array
+    """How much of it there is in the case as a whole, 0 to 1."""
 
 
 @dataclass
@@ -243,6 +256,15 @@ class Notebook:
         better_N_K: Array = self.grounder.effects(self.groundings, originals) @ self._amounts("better")
         return better_N_K
 
+    def measured(self, cases: Sequence[Case]) -> Measured:
+        """How much of every set's subject there is in the cases."""
+        grounder, groundings, originals = self.grounder, self.groundings, [self.origin(case) for case in cases]
+        return Measured(
+            grounder.effects(groundings, cases),
+            grounder.effects(groundings, originals),
+            grounder.presence(groundings, cases),
+        )
+
     def worlds_drawn(self, n: int, rng: np.random.Generator) -> Worlds:
         """``n`` draws of what is believed of the supervisor; of no set where none has been weighed."""
         if self.worlds is None:
@@ -306,10 +328,8 @@ class Notebook:
         The truth without the set is the label-free one and what the other sets make better: the student's present
         one has learned from the answers that the hypotheses are to be judged by.
         """
-        truth_N_K = self.unasked_truth(cases)
-        effects_N_K_S = self.grounder.effects(self.groundings, cases)
-        origin_N_K_S = self.grounder.effects(self.groundings, [self.origin(case) for case in cases])
-        presence_N_S = self.grounder.presence(self.groundings, cases)
+        truth_N_K, there = self.unasked_truth(cases), self.measured(cases)
+        effects_N_K_S, origin_N_K_S, presence_N_S = there.effects_N_K_S, there.origin_N_K_S, there.presence_N_S
         liking_S, better_S, misled_S = (self._amounts(what) for what in ("liking", "better", "misled"))
         liked_N_K, better_N_K = effects_N_K_S @ liking_S, origin_N_K_S @ better_S
         kept_by_others_N_S = kept_by_others(presence_N_S, misled_S)
@@ -331,12 +351,12 @@ class Notebook:
     def update_beliefs(self) -> None:
         """The joint posterior of all sets over the whole history of answers, and what it says of each."""
         cases, weak_L = self.answered(), np.array(self.weak_labels(), dtype=np.int64)
-        originals = [self.origin(case) for case in cases]
+        there = self.measured(cases)
         evidence = Evidence(
             prior_L_K=self.unasked_truth(cases),
-            effects_L_K_S=self.grounder.effects(self.groundings, cases),
-            origin_L_K_S=self.grounder.effects(self.groundings, originals),
-            presence_L_S=self.grounder.presence(self.groundings, cases),
+            effects_L_K_S=there.effects_N_K_S,
+            origin_L_K_S=there.origin_N_K_S,
+            presence_L_S=there.presence_N_S,
             weak_L=weak_L,
             group_L=self._groups(cases),
         )

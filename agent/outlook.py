@@ -14,8 +14,8 @@ from askew.agent.conditional_logit import Array
 from askew.agent.design import Candidate, Outlook, concerned
 from askew.agent.hypotheses import Hypothesis, HypothesisSet, Kind
 from askew.agent.infogain import summed_out
-from askew.agent.joint import Worlds
-from askew.agent.notebook import Notebook, kept
+from askew.agent.notebook import Measured, Notebook, kept
+from askew.agent.worlds import Worlds
 from askew.tasks.case import Case
 
 DRAWS = 64
@@ -66,21 +66,18 @@ def predicted(
     Of options the sets say what is better, and an answer is a witness of that. Of classes what makes one of them right
     is in the leaning, which the answers follow (:meth:`Notebook.better`).
     """
-    truth_model, grounder, groundings = notebook.truth_model, notebook.grounder, notebook.groundings
+    truth_model, there = notebook.truth_model, notebook.measured(cases)
     assert truth_model is not None
-    effects_N_K_S, presence_N_S = grounder.effects(groundings, cases), grounder.presence(groundings, cases)
-    origin_N_K_S = grounder.effects(groundings, [notebook.origin(case) for case in cases])
     liking_M_S, better_M_S, misled_M_S = map(worlds.amounts, Kind)
     q_M, r_M = [], []
     for m, leaning_D in enumerate(leaning_M_D):
-        kept_N, liked_N_K = kept(presence_N_S, misled_M_S[m]), effects_N_K_S @ liking_M_S[m]
         r_N_K = truth_model.scores_of(*seen, leaning_D)
         if notebook.representation.task.options_vary:
-            r_N_K = softmax(r_N_K + origin_N_K_S @ better_M_S[m], axis=1)
-            answers_N_Y_K = answers_by(worlds.competence_T[m] * kept_N, liked_N_K + worlds.bias_T_K[m])
-            q_M.append(np.einsum("ny,nyk->nk", r_N_K, answers_N_Y_K))
+            r_N_K = softmax(r_N_K + there.origin_N_K_S @ better_M_S[m], axis=1)
+            q_M.append(np.einsum("ny,nyk->nk", r_N_K, answers_in(worlds, m, there)))
         else:
             r_N_K = softmax(r_N_K, axis=1)
+            kept_N, liked_N_K = kept(there.presence_N_S, misled_M_S[m]), there.effects_N_K_S @ liking_M_S[m]
             q_M.append(softmax(kept_N[:, None] * (seen[0] @ leaning_D) + liked_N_K, axis=1))
         r_M.append(r_N_K)
     return np.stack(q_M), np.stack(r_M)
@@ -95,30 +92,34 @@ def unsure_of_others(
 ) -> Outlook:
     """The same, with what is expected of the answers for some sets averaged over what else may be so."""
     cases = [candidate.case for candidate in candidates]
-    return replace(
-        outlook, q_by_set=outlook.q_by_set | {one.id: whatever_else(notebook, cases, one, rng) for one in sets}
-    )
+    truth_C_K, there = notebook.unasked_truth(cases), notebook.measured(cases)
+    averaged = {one.id: whatever_else(notebook, truth_C_K, there, one, rng) for one in sets}
+    return replace(outlook, q_by_set=outlook.q_by_set | averaged)
 
 
-def whatever_else(notebook: Notebook, cases: Sequence[Case], one: HypothesisSet, rng: np.random.Generator) -> Array:
+def whatever_else(
+    notebook: Notebook, truth_N_K: Array, there: Measured, one: HypothesisSet, rng: np.random.Generator
+) -> Array:
     """q_H_N_K of a set's hypotheses, h0 last, over draws of what else may be so if each of them is true.
 
     With all other sets at their means, an answer that a second suspicion may explain looks like news of the first.
+
+    Args:
+        notebook: sets have been weighed.
+        truth_N_K: the truth of N cases as believed before any answer.
+        there: what is in them.
+        one: the set.
+        rng: draws the worlds.
     """
     assert notebook.worlds is not None
-    s, grounder, groundings = notebook.sets.index(one), notebook.grounder, notebook.groundings
-    truth_N_K = notebook.unasked_truth(cases)
-    effects_N_K_S, presence_N_S = grounder.effects(groundings, cases), grounder.presence(groundings, cases)
-    origin_N_K_S = grounder.effects(groundings, [notebook.origin(case) for case in cases])
-    of_set = effects_N_K_S[:, :, s], origin_N_K_S[:, :, s], presence_N_S[:, s]
+    s = notebook.sets.index(one)
+    of_set = there.effects_N_K_S[:, :, s], there.origin_N_K_S[:, :, s], there.presence_N_S[:, s]
     others = notebook.worlds.but_for(s)
-    liking_T_S, better_T_S, misled_T_S = map(others.amounts, Kind)
+    better_T_S = others.amounts(Kind.BETTER)
 
     def answers(hypotheses: tuple[Hypothesis, ...], t: int) -> Array:
-        right_N = others.competence_T[t] * kept(presence_N_S, misled_T_S[t])
-        weak_N_Y_K = answers_by(right_N, effects_N_K_S @ liking_T_S[t] + others.bias_T_K[t])
-        truth_t_N_K = moved(truth_N_K, origin_N_K_S @ better_T_S[t])
-        q_N_K: Array = predictions(replace(one, hypotheses=hypotheses), truth_t_N_K, weak_N_Y_K, *of_set)[0][0]
+        alone, truth_t_N_K = replace(one, hypotheses=hypotheses), moved(truth_N_K, there.origin_N_K_S @ better_T_S[t])
+        q_N_K: Array = predictions(alone, truth_t_N_K, answers_in(others, t, there), *of_set)[0][0]
         return q_N_K
 
     q_H_M_N_K = []
@@ -126,6 +127,13 @@ def whatever_else(notebook: Notebook, cases: Sequence[Case], one: HypothesisSet,
         drawn_t = rng.choice(notebook.worlds.having(s, hypotheses), OTHERWISE)
         q_H_M_N_K.append([answers(hypotheses, int(t)) for t in drawn_t])
     return summed_out(np.full((len(q_H_M_N_K), OTHERWISE), 1.0 / OTHERWISE), np.array(q_H_M_N_K))
+
+
+def answers_in(worlds: Worlds, t: int, there: Measured) -> Array:
+    """p_N_Y_K of the supervisor's answer for each possible truth, in world ``t``."""
+    liking_S, misled_S = worlds.amounts(Kind.LIKED)[t], worlds.amounts(Kind.MISLED)[t]
+    right_N = worlds.competence_T[t] * kept(there.presence_N_S, misled_S)
+    return answers_by(right_N, there.effects_N_K_S @ liking_S + worlds.bias_T_K[t])
 
 
 def doubting(notebook: Notebook) -> dict[str, SetBelief]:

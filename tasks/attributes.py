@@ -153,8 +153,7 @@ def turned(name: str, case: Case) -> list[Edited]:
     before = measure(attribute, case, options_vary=True)
     for place, least in enumerate(before):
         if least < max(before):
-            once = edited_at(name, case, place, options_vary=True)
-            again, times = once, 1
+            again, times = edited_at(name, case, place, options_vary=True), 1
             while again is not None and times < MOST_TIMES and not _leads(attribute, again, place, max(before) - least):
                 again, times = edited_at(name, Case(case.id, *again), place, options_vary=True), times + 1
             if again is not None and times > 1 and _leads(attribute, again, place, 0.0):

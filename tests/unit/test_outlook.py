@@ -14,12 +14,12 @@ from scipy.special import expit
 from askew.agent import infogain
 from askew.agent.design import Candidate
 from askew.agent.ground import Grounder
-from askew.agent.hypotheses import Hypothesis, Kind
-from askew.agent.joint import Worlds
+from askew.agent.hypotheses import Hypothesis, HypothesisSet, Kind
 from askew.agent.notebook import Mattering, Notebook
 from askew.agent.outlook import doubting, outlook_of, predicted, whatever_else
 from askew.agent.representation import Representation
 from askew.agent.sets import enumerated, make_set
+from askew.agent.worlds import Worlds
 from askew.tasks.case import Case, Split, Task
 
 LOUD = "exclamation marks"
@@ -116,6 +116,11 @@ def test_cases_that_tell_what_is_better_inform_the_truth(tmp_path: Path, unsure:
     assert epig_C[told_C].min() > 0.1 if unsure else epig_C.max() < 1e-3
 
 
+def averaged(notebook: Notebook, cases: list[Case], one: HypothesisSet, seed: int) -> NDArray[np.float64]:
+    truth_N_K, there = notebook.unasked_truth(cases), notebook.measured(cases)
+    return whatever_else(notebook, truth_N_K, there, one, np.random.default_rng(seed))
+
+
 def two_sets(tmp_path: Path) -> Notebook:
     """Loudness and asking, of which nothing else is known than the worlds a test makes up."""
     notebook = notebook_of(tmp_path, pairs())
@@ -132,7 +137,7 @@ def test_what_else_may_be_so_is_summed_out(tmp_path: Path) -> None:
     amount_T_S_M = np.zeros((2, 2, len(Kind)))
     amount_T_S_M[1, 1, list(Kind).index(Kind.LIKED)] = 5.0
     notebook.worlds = Worlds(amount_T_S_M, np.array([0.5, 2.0]), np.zeros((2, 2)))
-    found_H_N_K = whatever_else(notebook, pairs(), loud, np.random.default_rng(1))
+    found_H_N_K = averaged(notebook, pairs(), loud, 1)
     alone = []
     for t in range(2):
         liking, notebook.competence = amount_T_S_M[t, 1, 0], float(notebook.worlds.competence_T[t])
@@ -162,7 +167,7 @@ def test_an_answer_that_two_suspicions_explain_is_little_news_of_one(tmp_path: P
     case = Case("new", "Which way?", ("Take road 1.", "Take path 1!! Why not?"), Split.POOL)
     for name, amounts in (("apart", apart), ("together", together)):
         notebook.worlds = Worlds(amounts, np.full(40, 2.0), np.zeros((40, 2)))
-        q_H_C_K = whatever_else(notebook, [case], loud, np.random.default_rng(0))
+        q_H_C_K = averaged(notebook, [case], loud, 0)
         told[name] = float(infogain.eig(p_H, q_H_C_K)[0])
     assert told["together"] < told["apart"] / 2
 
