@@ -86,10 +86,8 @@ class Joint:
     """Log-odds of the truth for each unit of a subject's effect."""
     misled_S: Array
     """Share of the competence that a subject's presence takes away; above 1, answers turn round."""
-    competence: float
-    bias_K: Array
-    """Log-odds with which it leans to each option whatever the case; only differences count."""
     worlds: Worlds
+    """Draws of it; competence and biases are in these alone."""
 
 
 @dataclass(frozen=True)
@@ -198,8 +196,7 @@ def _summary(states: Sequence[Sequence[_State]], mean_S: Sequence[Array], worlds
             better_S[s] += p * state.amount * (state.kind is Kind.BETTER)
             misled_S[s] += p * state.amount * (state.kind is Kind.MISLED)
         p_S.append(p_H / p_H.sum())
-    competence, bias_K = float(worlds.competence_T.mean()), worlds.bias_T_K.mean(axis=0)
-    return Joint(tuple(p_S), liking_S, better_S, misled_S, competence, bias_K, worlds)
+    return Joint(tuple(p_S), liking_S, better_S, misled_S, worlds)
 
 
 class _Sampler:

@@ -83,6 +83,7 @@ class Notebook:
     """What is believed of each set's subject, by set, from the joint posterior."""
     competence: float = 1.0
     bias_K: Array | float = 0.0
+    """Means of the joint posterior: log-odds of the true option, and with which it leans to each whatever the case."""
     worlds: Worlds | None = None
     """Draws of the joint posterior of all sets."""
     truth_model: Truth | None = None
@@ -364,7 +365,8 @@ class Notebook:
         rng = stream(self.seed, "joint", len(cases))
         varying = self.representation.task.options_vary
         joint = weigh(self.sets, evidence, rng, biased=not varying, log_told=told)
-        self.competence, self.bias_K, self.worlds = joint.competence, joint.bias_K, joint.worlds
+        self.worlds = joint.worlds
+        self.competence, self.bias_K = float(self.worlds.competence_T.mean()), self.worlds.bias_T_K.mean(axis=0)
         amounts = zip(joint.liking_S, joint.better_S, joint.misled_S, strict=True)
         self.mattering = {s.id: Mattering(*map(float, own)) for s, own in zip(self.sets, amounts, strict=True)}
         predicted = self.set_predictions(cases)

@@ -117,15 +117,16 @@ def whatever_else(
     others = notebook.worlds.but_for(s)
     better_T_S = others.amounts(Kind.BETTER)
 
-    def answers(hypotheses: tuple[Hypothesis, ...], t: int) -> Array:
-        alone, truth_t_N_K = replace(one, hypotheses=hypotheses), moved(truth_N_K, there.origin_N_K_S @ better_T_S[t])
+    def answers(hypothesis: Hypothesis | None, t: int) -> Array:
+        alone = replace(one, hypotheses=() if hypothesis is None else (hypothesis,))
+        truth_t_N_K = moved(truth_N_K, there.origin_N_K_S @ better_T_S[t])
         q_N_K: Array = predictions(alone, truth_t_N_K, answers_in(others, t, there), *of_set)[0][0]
         return q_N_K
 
     q_H_M_N_K = []
-    for hypotheses in (*((hypothesis,) for hypothesis in one.hypotheses), ()):
-        drawn_t = rng.choice(notebook.worlds.having(s, hypotheses), OTHERWISE)
-        q_H_M_N_K.append([answers(hypotheses, int(t)) for t in drawn_t])
+    for hypothesis in (*one.hypotheses, None):
+        drawn_t = rng.choice(notebook.worlds.having(s, hypothesis), OTHERWISE)
+        q_H_M_N_K.append([answers(hypothesis, int(t)) for t in drawn_t])
     return summed_out(np.full((len(q_H_M_N_K), OTHERWISE), 1.0 / OTHERWISE), np.array(q_H_M_N_K))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,7 +13,7 @@ from askew.agent.hypotheses import Hypothesis, Kind
 
 @dataclass(frozen=True)
 class Worlds:
-    """T draws of everything that is unsure, of which the numbers in :class:`askew.agent.joint.Joint` are the means."""
+    """T draws of everything that is unsure."""
 
     amount_T_S_M: Array
     """How much each of S subjects matters, in each sense of ``Kind``; 0 in all but one of them."""
@@ -30,17 +29,16 @@ class Worlds:
         """Some of the draws."""
         return Worlds(self.amount_T_S_M[rows], self.competence_T[rows], self.bias_T_K[rows])
 
-    def having(self, s: int, hypotheses: Sequence[Hypothesis]) -> NDArray[np.int64]:
-        """The draws in which one of some hypotheses of set ``s`` is true, or none at all if there are none of these.
+    def having(self, s: int, hypothesis: Hypothesis | None) -> NDArray[np.int64]:
+        """The draws in which a hypothesis of set ``s`` is true; without one, those in which none of the set is.
 
         All draws, where it was never drawn.
         """
-        sense_T = np.sign(self.amount_T_S_M[:, s])
-        kinds = list(Kind)
-        if hypotheses:
-            true_T = np.any([sense_T[:, kinds.index(one.kind)] == one.direction for one in hypotheses], axis=0)
+        sense_T_M = np.sign(self.amount_T_S_M[:, s])
+        if hypothesis is None:
+            true_T = ~sense_T_M.any(axis=1)
         else:
-            true_T = ~sense_T.any(axis=1)
+            true_T = sense_T_M[:, list(Kind).index(hypothesis.kind)] == hypothesis.direction
         return np.flatnonzero(true_T if true_T.any() else np.ones_like(true_T))
 
     def but_for(self, s: int) -> Worlds:

@@ -21,8 +21,8 @@ from askew.agent.journal import Data
 from askew.agent.lab import Lab, case_data, case_from
 from askew.agent.models.base import LanguageModel, SamplingRequest
 from askew.prompts.loader import load_prompt
-from askew.tasks.attributes import edited, edited_at, more_of, turned
 from askew.tasks.case import Case, Split, Task
+from askew.tasks.minimal_edits import edited, edited_at, more_of, turned
 
 EXAMPLES_PER_OPTION = 4
 SHORTEST, LONGEST = 25, 160

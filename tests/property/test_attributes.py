@@ -15,14 +15,13 @@ from askew.tasks.attributes import (
     OPTION_ATTRIBUTES,
     TextAttribute,
     bank,
-    edited_at,
     find,
     keyword,
     lexicon,
     measure,
-    more_of,
 )
 from askew.tasks.case import Case
+from askew.tasks.minimal_edits import edited_at, more_of
 
 telling = ("I", "think", "it", "is", "not", "4.5", "7,", "perhaps!", "great", "question", "(really)", '"so"', "A.")
 UNENDED = {"full stop at the end", "capital at the start"}

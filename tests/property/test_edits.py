@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from askew.agent.edits import _read_to_the_end
 from askew.agent.hypotheses import Grounding
 from askew.agent.write import COMBINED, combined_edits, edits_for, parent_of
-from askew.tasks.attributes import ATTRIBUTES, MOST_TIMES, edited, find, measure, more_of, turned
+from askew.tasks.attributes import ATTRIBUTES, find, measure
 from askew.tasks.case import Case, Split, Task
+from askew.tasks.minimal_edits import MOST_TIMES, edited, more_of, turned
 
 TEXTS = (
     "A quiet film which the two brothers carry from its first minute.",

@@ -73,7 +73,7 @@ def test_one_answer_for_nearly_everything_is_a_leaning_and_no_liking_of_what_mos
     weak_N = (world.rng.random(100) >= other).astype(np.int64)
     found = posterior(world, weak_N, [a_set(s, WAYS) for s in range(6)])
     assert min(p_H[-1] for p_H in found.p_S) > 0.5
-    assert found.bias_K[1] > 1.5
+    assert found.worlds.bias_T_K[:, 1].mean() > 1.5
 
 
 def test_subjects_that_go_together_share_the_blame_instead_of_doubling_it() -> None:
@@ -212,7 +212,5 @@ def test_the_means_are_those_of_the_worlds_that_were_drawn() -> None:
     drawn = found.worlds
     for kind, mean_S in ((Kind.LIKED, found.liking_S), (Kind.BETTER, found.better_S), (Kind.MISLED, found.misled_S)):
         assert np.allclose(drawn.amounts(kind).mean(axis=0), mean_S, atol=0.25)
-    assert np.isclose(drawn.competence_T.mean(), found.competence)
-    assert np.allclose(drawn.bias_T_K.mean(axis=0), found.bias_K)
     assert ((drawn.amount_T_S_M != 0).sum(axis=2) <= 1).all()
     assert np.array_equal(drawn.without(0).amount_T_S_M, drawn.amount_T_S_M[:, 1:])

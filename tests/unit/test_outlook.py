@@ -175,9 +175,9 @@ def test_an_answer_that_two_suspicions_explain_is_little_news_of_one(tmp_path: P
 def test_draws_that_have_a_hypothesis_or_all_where_none_has() -> None:
     drawn = worlds((Kind.LIKED, 2.0), (Kind.LIKED, -2.0), (Kind.BETTER, 2.0), (Kind.LIKED, 0.0))
     way = {(kind, sign): Hypothesis("", "", kind, sign, 0.1) for kind in Kind for sign in (1, -1)}
-    assert list(drawn.having(0, [way[Kind.LIKED, 1]])) == [0] and list(drawn.having(0, [way[Kind.LIKED, -1]])) == [1]
-    assert list(drawn.having(0, [way[Kind.BETTER, 1], way[Kind.LIKED, 1]])) == [0, 2]
-    assert list(drawn.having(0, ())) == [3] and list(drawn.having(0, [way[Kind.MISLED, 1]])) == [0, 1, 2, 3]
+    assert list(drawn.having(0, way[Kind.LIKED, 1])) == [0] and list(drawn.having(0, way[Kind.LIKED, -1])) == [1]
+    assert list(drawn.having(0, way[Kind.BETTER, 1])) == [2] and list(drawn.having(0, None)) == [3]
+    assert list(drawn.having(0, way[Kind.MISLED, 1])) == [0, 1, 2, 3]
     assert not drawn.but_for(0).amount_T_S_M.any() and drawn.amount_T_S_M.any()
 
 

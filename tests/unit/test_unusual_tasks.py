@@ -50,9 +50,10 @@ from askew.evals.grade import grade
 from askew.evals.methods.active import ACQUISITIONS
 from askew.evals.protocol import Workbench, run_method, write_config
 from askew.evals.truth import Truth
-from askew.tasks.attributes import edited, keyword
+from askew.tasks.attributes import keyword
 from askew.tasks.case import Case, Split, Task
 from askew.tasks.load import load_task
+from askew.tasks.minimal_edits import edited
 from askew.tasks.passages import words_of
 
 
