@@ -65,6 +65,10 @@ class SetBelief:
         """Whether the subject is as likely as not, or less, to matter."""
         return self.none >= 0.5
 
+    def resolved(self, alpha: float) -> bool:
+        """Whether the e-value for what leads passes 1/alpha: valid whenever it is looked at, and asking may stop."""
+        return self.log_e > -float(np.log(alpha))
+
 
 def unsure_in_which_sense(hypothesis_set: HypothesisSet, p_H: Array, tests: int) -> Array:
     """p_H to choose experiments by: whether a subject matters is taken as believed, in which sense is doubted.

@@ -1,19 +1,20 @@
 """Step 2: from the steps of many chains to subjects on which the model is torn.
 
-Within a case, steps are blocked by subject; two claims are *alternatives* when they speak for different
-options and occur in the same chains no more often than chance would have it. Across cases, subjects
-that mean the same are put together. The result doesn't depend on the order of the chains.
+Steps are blocked by subject, and subjects that mean the same are put together across cases. Two claims on one subject
+are *alternatives* when they are incompatible, in that they speak for different options, and exclusive in occurrence:
+they come in the same chains less often than chance would have it. The result doesn't depend on the order of the chains.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import fisher_exact
+from scipy.stats import hypergeom
 from sklearn.cluster import AgglomerativeClustering
 
 from askew.agent.hypothesise import Chain, Step
@@ -22,10 +23,10 @@ Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 
 SAME_SUBJECT = 0.5
 """Cosine distance within which all the subjects of a cluster lie (complete linkage)."""
-FEWEST_CASES = 4
-"""Of fewer cases it can't be said that chains are the same whatever the case."""
-TOGETHER_BY_CHANCE = 0.05
-"""Claims that occur in the same chains more often than chance at this level are not alternatives."""
+FEWEST_CASES, MANY_ALIKE = 4, 8
+"""Of fewer cases it can't be said that chains are the same whatever the case, unless so many are and no other is."""
+BY_CHANCE = 0.05
+"""Claims are exclusive in occurrence where chance would keep them apart as much with no more than this probability."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +65,10 @@ def subject_of(step: Step) -> str:
 def said_whatever_the_case(chains: Sequence[Chain]) -> set[str]:
     """The texts of well-formed chains that more than half of the cases were given: they say nothing of any case."""
     cases = {chain.case for chain in chains}
-    if len(cases) < FEWEST_CASES:
-        return set()
     counted = Counter(text for _, text in {(chain.case, chain.text) for chain in chains if not chain.malformed})
+    if len(cases) < FEWEST_CASES:
+        # Two may be alike. That all they were given, again and again, is one chain is no accident.
+        return set(counted) if len(cases) > 1 and len(counted) == 1 and len(chains) >= MANY_ALIKE else set()
     return {text for text, n in counted.items() if 2 * n > len(cases)}
 
 
@@ -149,36 +151,40 @@ def group_by_meaning(
     return [int(label) for label in clustering.fit_predict(apart_N_N)]
 
 
-def alternatives(first: set[int], second: set[int], chains: set[int]) -> bool:
-    """Whether two claims are exclusive in occurrence: not in the same chains more often than chance.
+def exclusive(occurring: Iterable[tuple[set[int], set[int], set[int]]]) -> bool:
+    """Whether two claims come together in fewer chains than chance would have it.
 
-    The test is Fisher's, one-sided, over the chains of the case.
+    Given how many chains of a case make either claim, the number that make both is hypergeometric by chance. The half a
+    dozen chains of one case seldom tell, so it is its sum over all cases that is tested, one-sided: the exact version
+    of the test of Mantel & Haenszel (1959), "Statistical aspects of the analysis of data from retrospective studies of
+    disease".
+
+    Args:
+        occurring: of every case the chains that make the first claim, the second, and all there are.
     """
-    both = len(first & second)
-    if not first or not second:
-        return False
-    table = [[both, len(first) - both], [len(second) - both, len(chains) - len(first | second)]]
-    _, p_together = fisher_exact(table, alternative="greater")
-    return bool(both < min(len(first), len(second)) and p_together > TOGETHER_BY_CHANCE)
+    together, chance_B = 0, np.ones(1)
+    for first, second, chains in occurring:
+        both_B = np.arange(min(len(first), len(second)) + 1)
+        chance_B = np.convolve(chance_B, hypergeom.pmf(both_B, len(chains), len(first), len(second)))
+        together += len(first & second)
+    # Three chains of six against the other three is 1 in 20: rounding must not decide.
+    return bool(chance_B[: together + 1].sum() <= BY_CHANCE + 1e-9)
 
 
 def _torn_cases(members: Sequence[Claim], chains_of: Mapping[str, set[int]]) -> tuple[str, ...]:
-    """The cases in which claims on this subject speak for different options, in different chains.
+    """The cases in which claims on this subject, exclusive in occurrence, speak for different options.
 
     ``chains_of`` has all chains of each case: those that don't speak of the subject tell what chance would do.
     """
-    torn = []
-    for case in sorted({claim.case for claim in members}):
-        here = [claim for claim in members if claim.case == case]
-        favouring = {
-            option: {claim.chain for claim in here if claim.favours == option}
-            for option in {claim.favours for claim in here}
-        }
-        options = sorted(favouring)
-        pairs = [(a, b) for i, a in enumerate(options) for b in options[i + 1 :]]
-        if any(alternatives(favouring[a], favouring[b], chains_of[case]) for a, b in pairs):
-            torn.append(case)
-    return tuple(torn)
+    favouring: dict[int, dict[str, set[int]]] = {}
+    for claim in members:
+        favouring.setdefault(claim.favours, {}).setdefault(claim.case, set()).add(claim.chain)
+    torn: set[str] = set()
+    for first, second in itertools.combinations(favouring.values(), 2):
+        shared = first.keys() & second.keys()
+        if exclusive((first[case], second[case], chains_of[case]) for case in shared):
+            torn |= {case for case in shared if not (first[case] <= second[case] or second[case] <= first[case])}
+    return tuple(sorted(torn))
 
 
 def _commonest(subjects: Iterable[str]) -> str:

@@ -75,7 +75,7 @@ class Settings(BaseModel):
     seed: Annotated[int, Field(ge=0)] = 0
     learner: Literal["probe", "lora", "full"] = "probe"
     """How the student learns: heads on its frozen features, adapters, or all its weights."""
-    retrain_every: Positive = 5
+    retrain_every: Positive = 2
     """With lora or full: rounds between two trainings; the last round ends with one. Between, heads learn."""
     finetune: dict[str, Any] = Field(default_factory=dict)
     """How it is finetuned, where that differs from :class:`Recipe`: r, epochs, learning_rate, …"""
@@ -113,7 +113,9 @@ class Settings(BaseModel):
     a_min: Fraction = 0.5
     """Least expected accuracy of the supervisor on a case, unless the experiment is about the mistake."""
     tau: Annotated[float, Field(ge=0.0)] = 0.0
-    """Stop early when the best candidate's information gain per unit of cost is below this (nats)."""
+    """Stop early when the best candidate's information gain about the truth is below this (nats, for one label)."""
+    stop_when_resolved: bool = False
+    """Stop early when there are hypothesis sets that matter and all of them are resolved."""
     alpha: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.05
     """A hypothesis set is resolved when its e-process passes 1/alpha."""
 

@@ -19,6 +19,7 @@ from askew.agent import infogain
 from askew.agent.belief import SetBelief
 from askew.agent.conditional_logit import Array
 from askew.agent.hypotheses import HypothesisSet
+from askew.agent.write import key
 from askew.tasks.case import Case
 
 FIRST_LABELS = 100
@@ -179,8 +180,12 @@ def labels_for_sets(size: int, labels_used: int, *, taste: bool) -> int:
     None where a ``taste`` is judged: what is liked there is what is better, so no mistake has to be known before an
     answer can be read, and what is better is in the draws that the truth of the pool is asked about with (ADR 19).
     """
-    first = max(0, min(size, FIRST_LABELS - labels_used))
-    return 0 if taste else int(SET_SHARE * first + LATER_SHARE * (size - first))
+
+    def by_then(labels: int) -> int:
+        """Of the first so many labels; counted from the start, so that rounds of one label have their part too."""
+        return int(SET_SHARE * min(labels, FIRST_LABELS) + LATER_SHARE * max(0, labels - FIRST_LABELS) + 1e-9)
+
+    return 0 if taste else by_then(labels_used + size) - by_then(labels_used)
 
 
 def shares(gains: Sequence[float], labels: int) -> list[int]:
@@ -206,6 +211,13 @@ def screen(
     )
     p_H = np.concatenate([beliefs[s].p_H[:-1] for s in sets])
     return infogain.screening_batch(evidence_H_C, p_H, free_C, size)
+
+
+def unasked(candidates: Sequence[Candidate], asked: Sequence[Case]) -> list[Candidate]:
+    """The candidates that were not asked, the first of those that are the same: whoever answered would repeat it."""
+    first = {key(candidate.case): candidate for candidate in reversed(candidates)}
+    taken = {key(case) for case in asked}
+    return [one for one in candidates if key(one.case) not in taken and first[key(one.case)] is one]
 
 
 def concerned(candidates: Sequence[Candidate], set_id: str) -> NDArray[np.bool_]:

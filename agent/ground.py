@@ -174,7 +174,9 @@ class Grounder:
         raw_N_J = self._measure(grounding, row_N)
         centre = self._usual(grounding) if raw_N_J.shape[1] == 1 else raw_N_J.mean(axis=1, keepdims=True)
         deviation_N_J: Array = np.tanh(STEEPNESS * (raw_N_J - centre) / self._spread(grounding))
-        return deviation_N_J
+        # What is to be expected of the subject itself, given a measure that goes with it so far: regression calibration
+        # (Carroll et al. 2006, "Measurement error in nonlinear models"). An attribute is what it measures.
+        return deviation_N_J * (grounding.trust if grounding.concept else 1.0)
 
     def _spread(self, grounding: Grounding) -> float:
         """The standard deviation over the pool: of its texts, or of options from the mean of their case.

@@ -183,7 +183,7 @@ def screening_batch(evidence_H_C: Array, p_H: Array, allowed_C: NDArray[np.bool_
     missed_H, allowed_C = p_H, allowed_C.copy()
     noticed_H_C = -np.expm1(-evidence_H_C / NOTICED)
     chosen: list[int] = []
-    while len(missed_H) and len(chosen) < size:
+    while noticed_H_C.size and len(chosen) < size:
         gain_C = (missed_H @ noticed_H_C) * allowed_C
         best = int(gain_C.argmax())
         if gain_C[best] <= 0:

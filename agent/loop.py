@@ -27,6 +27,7 @@ from askew.agent.design import (
     labels_for_sets,
     leading,
     prioritise,
+    unasked,
     undesigned,
     without_noise,
 )
@@ -48,6 +49,7 @@ from askew.seeds import stream, stream_seed
 from askew.tasks.case import Split, Task
 
 NOTHING_WORTH_IT = "no candidate is worth its cost"
+RESOLVED = "every hypothesis set that matters is resolved"
 """Why a run ends before its budget is spent."""
 TARGETS = 300
 """Pool cases whose truth the experiments are to inform."""
@@ -78,11 +80,22 @@ def scientific(lab: Lab, controls: Controls = FULL) -> None:
         publish(lab, notebook, controls, last=over or number == lab.settings.rounds)
         tell_round(lab, len(notebook.sets), len(candidates), len(choices))
         if over:
-            spent = lab.labels_used >= lab.settings.budget
-            why = "the budget is spent" if spent else NOTHING_WORTH_IT
+            why = why_over(lab, notebook)
             break
     save_student(lab, notebook)
     lab.finish(why)
+
+
+def why_over(lab: Lab, notebook: Notebook) -> str:
+    """Why nothing is asked any more."""
+    if lab.labels_used >= lab.settings.budget:
+        return "the budget is spent"
+    return RESOLVED if enough_is_known(lab, notebook) else NOTHING_WORTH_IT
+
+
+def enough_is_known(lab: Lab, notebook: Notebook) -> bool:
+    """Whether the run is to stop where all that matters is resolved, and it is."""
+    return lab.settings.stop_when_resolved and notebook.resolved(lab.settings.alpha)
 
 
 # -- step 1 and 2: hypothesise and cluster -----------------------------------------------------------
@@ -194,7 +207,7 @@ def look_ahead(lab: Lab, notebook: Notebook, controls: Controls, seen: set[str])
             lab, lab.settings.proposed, stream(lab.settings.seed, "propose", lab.journal.round), seen
         )
         candidates += [Candidate(case, "naive") for case in proposals]
-    candidates = [candidate for candidate in candidates if candidate.case.id not in notebook.asked]
+    candidates = unasked(candidates, [candidate.case for candidate in notebook.asked.values()])
     rng = stream(lab.settings.seed, "outlook", lab.journal.round)
     index_T, weight_T = drawn_targets(np.array(lab.task.weights_of(pool)), TARGETS, rng)
     with lab.stage("outlook"):
@@ -224,7 +237,7 @@ def design(
     size = -(-left // (settings.rounds - journal.round + 1))
     rng = stream(settings.seed, "design", journal.round)
     with lab.stage("design"):
-        if controls.asks == "nothing":
+        if controls.asks == "nothing" or enough_is_known(lab, notebook):
             return []
         if controls.asks != "designed":
             source = "pool" if controls.asks == "random" else "naive"

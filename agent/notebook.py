@@ -103,6 +103,11 @@ class Notebook:
         """The sets, most in doubt first."""
         return sorted(self.sets, key=lambda one: (-float(entropy(self.beliefs[one.id].p_H)), one.id))
 
+    def resolved(self, alpha: float) -> bool:
+        """Whether some sets are believed to matter, and the e-value of each of these passes 1/alpha."""
+        mattering = [belief for belief in self.beliefs.values() if not belief.doubted]
+        return bool(mattering) and all(belief.resolved(alpha) for belief in mattering)
+
     def answered(self) -> list[Case]:
         """The cases that the supervisor answered with a label, in the order they were asked."""
         return [self.asked[case_id].case for case_id, weak in self.answers.items() if weak is not None]

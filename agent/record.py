@@ -75,14 +75,13 @@ def note_beliefs(lab: Lab, notebook: Notebook, sets: Sequence[HypothesisSet]) ->
     weight_N = np.array(lab.task.weights_of(pool))
     for hypothesis_set in sets:
         belief: SetBelief = notebook.beliefs[hypothesis_set.id]
-        resolved = belief.log_e > -np.log(lab.settings.alpha)
         _, r_H_N_K = predicted[hypothesis_set.id]
         lab.journal.note(
             "belief",
             set=hypothesis_set.id,
             posterior={name: round(float(p), 6) for name, p in zip(belief.names, belief.p_H, strict=True)},
             log_e=round(belief.log_e, 4),
-            verdict="resolved" if resolved else "open",
+            verdict="resolved" if belief.resolved(lab.settings.alpha) else "open",
             answers_for=belief.answers_for,
             answers_against=belief.answers_against,
             flips=round(expected_flips(belief.p_H, r_H_N_K, weight_N / weight_N.mean()), 3),

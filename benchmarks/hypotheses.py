@@ -69,9 +69,9 @@ def main() -> None:
         cases = list(itertools.islice(itertools.cycle(task.cases), CASES))
         known = grounder.attributes()
         measured = [*known, *grounder.words(cases[:400], 4)][:HYPOTHESES]
-        timed(
+        timed(  # by one that has measured nothing yet, its pool included
             f"ground {len(measured)} hypotheses by attribute on {CASES} cases",
-            lambda: grounder.effects(measured, cases),
+            lambda: Grounder(task, embed).effects(measured, cases),
         )
         concepts = [Grounding(cluster.subject, True, 1, 0.5) for cluster in clusters[:HYPOTHESES]]
         timed(

@@ -181,7 +181,7 @@ def _run_cells(cells: Sequence[Settings], out: Path, workbench: Workbench) -> li
     for settings in cells:
         folder = cell_folder(out, settings)
         try:
-            check_method(settings.method, workbench.supervisor, settings.supervisor)
+            check_method(settings.method, workbench.supervisor, settings.supervisor, workbench.loaded.task)
             write_config(settings, folder, ())
             run_method(settings, folder, workbench, lambda _: None)
         except NotApplicableError as error:

@@ -239,7 +239,7 @@ def _run_all(
     # What can't be used is found out before the folder is made.
     _ = bench.model
     for name in dict.fromkeys((settings.method, *twins)):
-        check_method(name, bench.supervisor, settings.supervisor)
+        check_method(name, bench.supervisor, settings.supervisor, bench.loaded.task)
     check_space(folder)
     write_config(settings, folder, twins)
     for name in dict.fromkeys((settings.method, *twins)):
@@ -267,9 +267,9 @@ def default_twins(settings: Settings, loaded: LoadedTask) -> tuple[str, ...]:
 def run_method(settings: Settings, folder: Path, bench: Workbench, say: Say) -> None:
     """Run one method in its folder, from the start or from where its log ends.
 
-    Raises ``NotApplicableError`` where it needs what the supervisor hasn't got; nothing was recorded then.
+    Raises ``NotApplicableError`` where it needs what supervisor or task haven't got; nothing was recorded then.
     """
-    check_method(settings.method, bench.supervisor, settings.supervisor)
+    check_method(settings.method, bench.supervisor, settings.supervisor, bench.loaded.task)
     bench.model.withdraw()  # what the last method taught the student is its own
     with Journal(folder) as journal:
         say(f"{settings.method} ▸ the strong model reads the pool (once; what it sees is kept)")

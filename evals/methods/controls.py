@@ -5,7 +5,9 @@ from __future__ import annotations
 from askew.agent.controls import Controls
 from askew.agent.lab import Lab
 from askew.agent.loop import scientific
+from askew.agent.supervisors.base import Supervisor, answers_new_cases
 from askew.evals.methods.registry import METHODS, Method
+from askew.tasks.case import Task
 from askew.tasks.gold import LoadedTask
 
 CONTROLS = {
@@ -30,10 +32,19 @@ def _run_with(controls: Controls, lab: Lab) -> None:
     scientific(lab, controls)
 
 
+def _needs_new_cases(supervisor: Supervisor, task: Task) -> str | None:
+    """What is lacking where the model's proposals can't be asked, or it makes none."""
+    if not answers_new_cases(supervisor):
+        return "a supervisor that answers new cases"
+    return "a task whose options are the same in every case" if task.options_vary else None
+
+
 def _method(description: str, controls: Controls) -> Method:
     def run(lab: Lab, _: LoadedTask) -> None:
         _run_with(controls, lab)
 
+    if controls.asks == "proposed":
+        return Method(description, run, needs=_needs_new_cases)
     return Method(description, run)
 
 

@@ -21,7 +21,7 @@ from askew.agent.supervisors.crowd import Crowd
 from askew.evals.methods.passive import held_out
 from askew.evals.methods.registry import METHODS, Method, method
 from askew.evals.methods.shared import Taught, batch_sizes, on_labels, publish, random_pool, run_passive
-from askew.tasks.case import Case
+from askew.tasks.case import Case, Task
 from askew.tasks.gold import LoadedTask
 
 Rating = tuple[str, str, int]
@@ -38,7 +38,7 @@ def _needs(module: str) -> str | None:
     return None if find_spec(module) else f"the package {module!r}: pip install 'askew[denoise]'"
 
 
-def _needs_crowd(supervisor: Supervisor) -> str | None:
+def _needs_crowd(supervisor: Supervisor, _: Task) -> str | None:
     if isinstance(supervisor, Crowd):
         return _needs("crowdkit")
     return "several labellers: recorded:NAME+NAME+NAME or column:NAME+NAME+NAME"
@@ -47,7 +47,7 @@ def _needs_crowd(supervisor: Supervisor) -> str | None:
 @method(
     "passive-cleaned",
     "passive finetuning without the weak labels that cleanlab takes for mistakes",
-    needs=lambda _: _needs("cleanlab"),
+    needs=lambda _, __: _needs("cleanlab"),
 )
 def passive_cleaned(lab: Lab, _: LoadedTask) -> None:
     """Labels that students trained on the others find unlikely, for their class, are dropped."""

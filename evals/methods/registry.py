@@ -9,11 +9,12 @@ from askew.agent.lab import Lab
 from askew.agent.supervisors.base import Supervisor
 from askew.errors import InputError
 from askew.registry import Registry
+from askew.tasks.case import Task
 from askew.tasks.gold import LoadedTask
 
 Run = Callable[[Lab, LoadedTask], None]
-Needs = Callable[[Supervisor], str | None]
-"""What a method needs and the supervisor lacks, in words that fit after "needs"; ``None`` where nothing is lacking."""
+Needs = Callable[[Supervisor, Task], str | None]
+"""What a method needs and is lacking, in words that fit after "needs"; ``None`` where nothing is."""
 
 
 class NotApplicableError(InputError):
@@ -27,7 +28,7 @@ class Method:
     description: str
     run: Run
     reference: bool = False
-    needs: Needs = lambda _: None
+    needs: Needs = lambda _, __: None
 
 
 METHODS: Registry[Method] = Registry("method")
@@ -35,7 +36,7 @@ METHODS: Registry[Method] = Registry("method")
 
 
 def method(
-    name: str, description: str, *, reference: bool = False, needs: Needs = lambda _: None
+    name: str, description: str, *, reference: bool = False, needs: Needs = lambda _, __: None
 ) -> Callable[[Run], Run]:
     """Add the decorated function to ``METHODS``."""
 
@@ -46,8 +47,8 @@ def method(
     return add
 
 
-def check_method(name: str, supervisor: Supervisor, spec: str) -> None:
-    """Raise ``NotApplicableError`` where the method needs what the supervisor ``spec`` (or this machine) hasn't got."""
-    lacking = METHODS[name].needs(supervisor)
+def check_method(name: str, supervisor: Supervisor, spec: str, task: Task) -> None:
+    """Raise ``NotApplicableError`` where the method needs what supervisor ``spec``, task or machine hasn't got."""
+    lacking = METHODS[name].needs(supervisor, task)
     if lacking is not None:
-        raise NotApplicableError(f"method {name!r} with supervisor {spec!r} needs {lacking}.")
+        raise NotApplicableError(f"method {name!r} with supervisor {spec!r} on {task.name!r} needs {lacking}.")

@@ -20,7 +20,7 @@ from askew.agent.representation import Representation
 from askew.agent.supervisors.base import Supervisor
 from askew.errors import SupervisorError
 from askew.seeds import stream
-from askew.tasks.case import Case, Split
+from askew.tasks.case import Case, Split, Task
 
 Predict = Callable[[Sequence[Case]], Array]
 """p_N_K of the truth for cases."""
@@ -91,7 +91,7 @@ def gives_probabilities(supervisor: Supervisor) -> bool:
     return callable(getattr(supervisor, "probabilities", None))
 
 
-def needs_probabilities(supervisor: Supervisor) -> str | None:
+def needs_probabilities(supervisor: Supervisor, _: Task) -> str | None:
     """What is lacking where a supervisor gives answers alone."""
     if gives_probabilities(supervisor):
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -95,11 +96,13 @@ def test_words_in_a_case_are_no_orders(model: ScriptedModel, cases_file: Callabl
     run(cases_file(made), tmp_path / "run", model)
     events = list(read_events(tmp_path / "run"))
     assert events[-1].kind == "run-finished"
-    # Nothing is believed before anything is answered: a set starts where its prior is.
+    # Whatever a case orders, no set starts out as anything but improbable.
     first_answer = next(event.n for event in events if event.kind == "answer")
-    born = [event.data for event in events if event.kind == "hypothesis-born" and event.n < first_answer]
-    assert born and sum(one["prior"] for one in born if one["set"] == born[0]["set"]) < 0.15
-    assert not any(event.kind == "belief" and event.n < first_answer for event in events)
+    prior: Counter[str] = Counter()
+    for event in events:
+        if event.kind == "hypothesis-born" and event.n < first_answer:
+            prior[event.data["set"]] += event.data["prior"]
+    assert prior and max(prior.values()) < 0.15
     # Nor after it: what such chains say is a hypothesis like any other, and a fair supervisor bears none out.
     last = {event.data["set"]: event.data["posterior"] for event in events if event.kind == "belief"}
     assert last and all(posterior["h0"] > 0.5 for posterior in last.values())

@@ -8,8 +8,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy.stats import fisher_exact
 
-from askew.agent.cluster import claims_of, cluster_subjects
+from askew.agent.cluster import BY_CHANCE, claims_of, cluster_subjects, exclusive
 from askew.agent.hypothesise import Chain, Step
 
 SUBJECTS = ("length", "Length", "how long it is", "praise", "kind words", "exclamation marks")
@@ -48,3 +49,35 @@ def test_the_order_of_the_chains_changes_nothing(chains: list[tuple[int, Chain]]
     shuffled = chains.copy()
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     assert cluster_subjects(claims_of(shuffled), embed) == cluster_subjects(claims_of(chains), embed)
+
+
+COUNTED = st.integers(1, 8).flatmap(lambda n: st.tuples(*[st.sets(st.integers(0, n - 1), min_size=1)] * 2, st.just(n)))
+
+
+@given(COUNTED)
+def test_of_one_case_exclusion_is_what_fishers_test_says(counted: tuple[set[int], set[int], int]) -> None:
+    first, second, n = counted
+    both = len(first & second)
+    table = [[both, len(first) - both], [len(second) - both, n - len(first | second)]]
+    assert exclusive([(first, second, set(range(n)))]) == (fisher_exact(table, "less").pvalue <= BY_CHANCE + 1e-9)
+
+
+def test_single_chains_that_differ_tell_nothing_of_one_case_and_something_of_many() -> None:
+    once = ({0}, {1}, set(range(6)))
+    assert not exclusive([once]) and exclusive([once] * 20)
+    assert exclusive([({0, 1, 2}, {3, 4, 5}, set(range(6)))])  # half the chains say so, the other half the opposite
+    assert not exclusive([({0, 1, 2}, {2, 3, 4}, set(range(6)))])
+    assert not exclusive([])
+
+
+def test_a_subject_is_torn_where_half_of_the_chains_speak_for_another_option() -> None:
+    def claimed(case: str, *favours: int) -> list[Chain]:
+        return [
+            Chain(case, f"{i}", (Step("praise", "much", k),), 0, 1, None, "", "", "") for i, k in enumerate(favours)
+        ]
+
+    chains = [*claimed("a", 0, 0, 0, 1, 1, 1), *claimed("b", 0, 0, 0, 0, 0, 0), *claimed("c", 0, 0, 0, 0, 0, 1)]
+    (praise,) = cluster_subjects(claims_of(list(enumerate(chains))), embed)
+    assert praise.torn == ("a", "c")
+    alone = [chain for chain in chains if chain.case != "a"]
+    assert cluster_subjects(claims_of(list(enumerate(alone))), embed)[0].torn == ()

@@ -265,6 +265,9 @@ def test_what_is_said_of_most_cases_is_no_claim() -> None:
     assert said_whatever_the_case([*said(*"aabb"), *said(*"bbaa")]) == {"a", "b"}
     assert said_whatever_the_case(said(*"aabc")) == set(), "half of the cases may be alike"
     assert said_whatever_the_case(said(*"aaa")) == set(), "of three cases nothing can be said"
+    assert said_whatever_the_case([*said(*"aaa")] * 16) == {"a"}, "unless they are never given any other"
+    assert said_whatever_the_case([*said(*"aaa"), *said(*"aab")] * 8) == set()
+    assert said_whatever_the_case([*said("a")] * 100) == set(), "of one case it may be true"
     repeated = [one for chain in said(*"abcd") for one in (chain,) * 100]
     assert said_whatever_the_case(repeated) == set(), "a chain that is repeated on its own case is evidence"
 
