@@ -88,10 +88,11 @@ class Suite(BaseModel):
         return trials
 
 
-def read_suite(name: str, **overrides: Any) -> Suite:
-    """A built-in suite or a TOML file; ``overrides`` replace what it says, where they aren't ``None``.
+def read_suite(name: str, tasks: Sequence[str] | None = None, **overrides: Any) -> Suite:
+    """A built-in suite or a TOML file, of whose tasks these alone are run if any are given.
 
-    Raises ``InputError``: no such suite, or one that can't be used.
+    ``overrides`` replace what it says, where they aren't ``None``. Raises ``InputError``: no such suite, one that can't
+    be used, or a task that isn't in it.
     """
     known = {path.stem: path for path in sorted(SUITES.glob("*.toml"))}
     path = known.get(name, Path(name))
@@ -108,7 +109,12 @@ def read_suite(name: str, **overrides: Any) -> Suite:
     twice = [str(place) for place, times in places.items() if times > 1]
     if twice:
         raise InputError(f"{path} is not a usable suite: {twice[0]} is in it twice; other budgets need another suite.")
-    return suite
+    if tasks is None:
+        return suite
+    there = dict.fromkeys(grid.task for grid in suite.grid)
+    if not tasks or not set(tasks) <= set(there):
+        raise InputError(f"tasks {', '.join(tasks) or 'none'}: expected some of {', '.join(there)}, those of {name}.")
+    return suite.model_copy(update={"grid": [grid for grid in suite.grid if grid.task in tasks]})
 
 
 def cell_folder(out: Path, settings: Settings) -> Path:

@@ -146,8 +146,8 @@ def bench(
         str,
         typer.Argument(
             metavar="SUITE",
-            help="quick, full, recovery, planted, taste, controls, finetuned, a TOML file with a grid, or throughput "
-            "(of vLLM).",
+            help="quick, full, recovery, planted, taste, controls, finetuned, all-ways, a TOML file with a grid, or "
+            "throughput (of vLLM).",
         ),
     ],
     out: Annotated[Path | None, typer.Option(help="Where the runs go; by default runs/bench-SUITE.")] = None,
@@ -163,6 +163,7 @@ def bench(
     first_seed: Annotated[
         int | None, typer.Option(min=0, help="The first of them: seeds nobody has looked at.")
     ] = None,
+    tasks: Annotated[str | None, typer.Option(help="Tasks of the suite, separated by commas, instead of all.")] = None,
     methods: Annotated[str | None, typer.Option(help="Methods, separated by commas, instead of the suite's.")] = None,
     vllm_python: VllmPython = None,
 ) -> None:
@@ -171,14 +172,14 @@ def bench(
         from askew.agent.cli.students import throughput_command
 
         grid = {"--out": out, "--resume": resume_, "--workers": workers, "--threads": threads, "--gpus": gpus,
-                "--seeds": seeds, "--first-seed": first_seed}  # fmt: skip
+                "--seeds": seeds, "--first-seed": first_seed, "--tasks": tasks}  # fmt: skip
         _refuse("bench throughput measures one server", grid)
         throughput_command(vllm_python, json_, methods)
         return
     from askew.agent.cli.benching import bench_command
 
     _refuse("a suite says under [settings.vllm] where vLLM is", {"--vllm-python": vllm_python})
-    bench_command(suite, out, json_, resume_, workers, threads, gpus, seeds, first_seed, methods)
+    bench_command(suite, out, json_, resume_, workers, threads, gpus, seeds, first_seed, tasks, methods)
 
 
 @app.command()

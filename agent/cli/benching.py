@@ -24,6 +24,7 @@ def bench_command(
     gpus: float,
     seeds: int | None,
     first_seed: int | None,
+    tasks: str | None,
     methods: str | None,
 ) -> None:
     """Run what isn't finished yet of a suite, compare, and leave results.json and plots beside the runs."""
@@ -33,8 +34,8 @@ def bench_command(
     from askew.evals.workers import Workers, cores, parse_workers
 
     placed = parse_workers(workers, threads, gpus) if workers is not None else None
-    chosen = None if methods is None else separated(methods)
-    suite = read_suite(name, seeds=seeds, first_seed=first_seed, methods=chosen)
+    of_tasks, chosen = (None if names is None else separated(names) for names in (tasks, methods))
+    suite = read_suite(name, of_tasks, seeds=seeds, first_seed=first_seed, methods=chosen)
     if placed is None:
         placed = Workers(min(suite.workers, cores()), threads=threads)
     out = out or Path("runs") / f"bench-{suite.name}"
@@ -52,6 +53,7 @@ def bench_command(
         write_page(comparison, runs, runs[0].folder.parent / "comparison.html")
     options = f" --seeds {seeds}" if seeds else ""
     options += f" --first-seed {first_seed}" if first_seed else ""
+    options += f" --tasks {tasks}" if tasks else ""
     options += f" --methods {methods}" if methods else ""
     command = f"askew bench {shlex.quote(name)}{options}"
     judged, unjudged = recoveries_of(out)

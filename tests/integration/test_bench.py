@@ -168,7 +168,7 @@ def test_a_bench_reports_a_failed_cell_runs_the_others_and_continues(
 
 
 def test_a_suite_that_cannot_be_used_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="expected one of controls, finetuned, full, planted, quick"):
+    with pytest.raises(InputError, match="expected one of all-ways, controls, finetuned, full, planted, quick"):
         bench.read_suite("qick")
     path = tmp_path / "mine.toml"
     path.write_text('methods = ["telepathy"]\n[[grid]]\ntask = "movie-reviews"\nsupervisors = ["model:minilm"]\n')
@@ -267,3 +267,11 @@ def test_a_suite_may_be_run_on_seeds_that_nobody_looked_at() -> None:
     assert [[settings.seed for settings in trial] for trial in fresh.trials()] == [[8, 8], [9, 9]]
     with pytest.raises(InputError, match="first_seed"):
         bench.read_suite("quick", first_seed=-1)
+
+
+def test_a_suite_may_be_run_on_some_of_its_tasks() -> None:
+    half = bench.read_suite("recovery", ["qa-preference"], seeds=1)
+    assert {settings.task for trial in half.trials() for settings in trial} == {"qa-preference"}
+    for tasks in (["qa-preference", "chess"], []):
+        with pytest.raises(InputError, match="expected some of movie-reviews, qa-preference, those of recovery"):
+            bench.read_suite("recovery", tasks)
