@@ -84,11 +84,13 @@ def run(settings: Settings, method: str, tmp_path: Path) -> Path:
 
 
 SEVERAL = ["passive-majority", "passive-dawid-skene", "passive-glad"]
+NEW_CASES = ["naive-proposals"]
+"""Methods that ask nothing else, so that nobody who only recorded answers will do."""
 
 
 def test_every_method_runs_spends_no_more_than_its_budget_and_is_comparable(settings: Settings, tmp_path: Path) -> None:
     settings = settings.model_copy(update={"supervisor": "sure:kim"})
-    fit = [name for name in METHODS if name not in [*SEVERAL, "passive-generative"]]
+    fit = [name for name in METHODS if name not in [*SEVERAL, *NEW_CASES, "passive-generative"]]
     graded = [grade(run(settings, name, tmp_path)) for name in fit]
     comparison = compare(graded)
     assert list(comparison["methods"]) == fit
@@ -104,6 +106,19 @@ def test_every_method_runs_spends_no_more_than_its_budget_and_is_comparable(sett
     ]
     assert {share for _, share in comparison["methods"]["weak"]["agreement_curve"]} == {1.0}
     assert comparison["labels_to_passive"]["passive-naive"] is not None
+
+
+@pytest.mark.parametrize("name", NEW_CASES)
+def test_what_the_model_proposes_is_asked_of_whom_can_answer_it(name: str, settings: Settings, tmp_path: Path) -> None:
+    with pytest.raises(NotApplicableError, match="needs a supervisor that answers new cases"):
+        run(settings, name, tmp_path / "recorded")
+    (tmp_path / "kind.py").write_text(
+        "class Kind:\n    def label(self, cases):\n        return [int('warm' in case.text) for case in cases]\n\n"
+        "def factory(settings):\n    return Kind()\n"
+    )
+    kind = settings.model_copy(update={"supervisor": f"{tmp_path / 'kind.py'}:factory"})
+    asked = [event.data for event in read_events(run(kind, name, tmp_path)) if event.kind == "experiment"]
+    assert asked and {one["source"] for one in asked} == {"naive"}
 
 
 @pytest.mark.parametrize(
