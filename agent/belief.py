@@ -111,7 +111,7 @@ def predictions(
             r_N_K, answers_N_Y_K = truth_N_K, weak_N_Y_K
             amount = hypothesis.direction * strength
             if hypothesis.kind is Kind.BETTER:
-                r_N_K = softmax(np.log(np.maximum(truth_N_K, 1e-12)) + amount * origin_N_K, axis=1)
+                r_N_K = moved(truth_N_K, amount * origin_N_K)
             elif hypothesis.kind is Kind.LIKED:
                 liked_N_1_K = amount * effect_N_K[:, None]
                 answers_N_Y_K = softmax(np.log(np.maximum(weak_N_Y_K, 1e-12)) + liked_N_1_K, axis=2)
@@ -136,6 +136,27 @@ def answers_by(right_N: Array, liking_N_K: Array) -> Array:
     """p_N_Y_K of the answer for each possible truth: in log-odds that is preferred by ``right_N``."""
     answers_N_Y_K: Array = softmax(liking_N_K[:, None] + right_N[:, None, None] * np.eye(liking_N_K.shape[1]), axis=2)
     return answers_N_Y_K
+
+
+def kept(presence_N_S: Array, misled_S: Array) -> Array:
+    """kept_N: the share of its competence that a case leaves the supervisor, -1 to 1.
+
+    Args:
+        presence_N_S: how much of each subject there is in a case.
+        misled_S: the share of the competence that each subject's presence takes away.
+    """
+    kept_N: Array = (1.0 - presence_N_S * misled_S).prod(axis=1)
+    return np.clip(kept_N, -1.0, 1.0)
+
+
+def kept_by_others(presence_N_S: Array, misled_S: Array) -> Array:
+    """kept_N_S: :func:`kept` by all subjects but one, for each."""
+    left_N_S = 1.0 - presence_N_S * misled_S
+    before_N_S, after_N_S = np.ones_like(left_N_S), np.ones_like(left_N_S)
+    # Not by division: a subject may take all of it away.
+    before_N_S[:, 1:] = left_N_S[:, :-1].cumprod(axis=1)
+    after_N_S[:, :-1] = left_N_S[:, :0:-1].cumprod(axis=1)[:, ::-1]
+    return np.clip(before_N_S * after_N_S, -1.0, 1.0)
 
 
 def misled(weak_N_Y_K: Array, kept_N: Array) -> Array:

@@ -215,9 +215,13 @@ def screen(
 
 def unasked(candidates: Sequence[Candidate], asked: Sequence[Case]) -> list[Candidate]:
     """The candidates that were not asked, the first of those that are the same: whoever answered would repeat it."""
-    first = {key(candidate.case): candidate for candidate in reversed(candidates)}
-    taken = {key(case) for case in asked}
-    return [one for one in candidates if key(one.case) not in taken and first[key(one.case)] is one]
+    taken, left = {key(case) for case in asked}, []
+    for candidate in candidates:
+        text = key(candidate.case)
+        if text not in taken:
+            taken.add(text)
+            left.append(candidate)
+    return left
 
 
 def concerned(candidates: Sequence[Candidate], set_id: str) -> NDArray[np.bool_]:

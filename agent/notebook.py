@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from askew.agent import belief as beliefs
-from askew.agent.belief import SetBelief, Told
+from askew.agent.belief import SetBelief, Told, kept, kept_by_others
 from askew.agent.conditional_logit import Array, flat_logit
 from askew.agent.design import Candidate
 from askew.agent.ground import Grounder
@@ -390,24 +390,3 @@ class Notebook:
         self.given_up.append(hypothesis_set.grounding)
         for by_set in (self.beliefs, self.scores, self.suspected, self.mattering):
             by_set.pop(hypothesis_set.id, None)
-
-
-def kept(presence_N_S: Array, misled_S: Array) -> Array:
-    """kept_N: the share of its competence that a case leaves the supervisor, -1 to 1.
-
-    Args:
-        presence_N_S: how much of each subject there is in a case.
-        misled_S: the share of the competence that each subject's presence takes away.
-    """
-    kept_N: Array = (1.0 - presence_N_S * misled_S).prod(axis=1)
-    return np.clip(kept_N, -1.0, 1.0)
-
-
-def kept_by_others(presence_N_S: Array, misled_S: Array) -> Array:
-    """kept_N_S: :func:`kept` by all subjects but one, for each."""
-    left_N_S = 1.0 - presence_N_S * misled_S
-    before_N_S, after_N_S = np.ones_like(left_N_S), np.ones_like(left_N_S)
-    # Not by division: a subject may take all of it away.
-    before_N_S[:, 1:] = left_N_S[:, :-1].cumprod(axis=1)
-    after_N_S[:, :-1] = left_N_S[:, :0:-1].cumprod(axis=1)[:, ::-1]
-    return np.clip(before_N_S * after_N_S, -1.0, 1.0)

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from askew.agent.belief import SetBelief, answers_by, moved, predictions, unsure_in_which_sense
+from askew.agent.belief import SetBelief, answers_by, kept, moved, predictions, unsure_in_which_sense
 from askew.agent.conditional_logit import Array
 from askew.agent.design import Candidate, Outlook, concerned
 from askew.agent.hypotheses import Hypothesis, HypothesisSet, Kind
 from askew.agent.infogain import summed_out
-from askew.agent.notebook import Measured, Notebook, kept
+from askew.agent.notebook import Measured, Notebook
 from askew.agent.worlds import Worlds
 from askew.tasks.case import Case
 

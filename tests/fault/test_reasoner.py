@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
@@ -98,7 +98,7 @@ def test_words_in_a_case_are_no_orders(model: ScriptedModel, cases_file: Callabl
     assert events[-1].kind == "run-finished"
     # Whatever a case orders, no set starts out as anything but improbable.
     first_answer = next(event.n for event in events if event.kind == "answer")
-    prior: Counter[str] = Counter()
+    prior: defaultdict[str, float] = defaultdict(float)
     for event in events:
         if event.kind == "hypothesis-born" and event.n < first_answer:
             prior[event.data["set"]] += event.data["prior"]

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from askew.agent.belief import SetBelief, misled
+from askew.agent.belief import SetBelief, kept, kept_by_others, misled
 from askew.agent.clarify import clarify
 from askew.agent.cluster import claims_of, cluster_subjects, said_whatever_the_case
 from askew.agent.conditions import conditional
@@ -39,7 +39,7 @@ from askew.agent.journal import Journal
 from askew.agent.lab import Lab, case_data
 from askew.agent.learners.student import check_learner
 from askew.agent.models.base import Completion
-from askew.agent.notebook import Mattering, Notebook, kept, kept_by_others
+from askew.agent.notebook import Mattering, Notebook
 from askew.agent.outlook import tells
 from askew.agent.representation import Representation
 from askew.agent.sets import Proposal, Surprise, duplicate_of, enumerated, from_cluster, from_surprises, make_set
