@@ -1,10 +1,30 @@
-"""A subject that matters only under a condition, by name: "names where stories", "names without stories"."""
+"""A subject that matters only under a condition, or only from some amount on, by name.
+
+"names where stories", "names without stories", "length above 30".
+"""
 
 from __future__ import annotations
 
+import re
+from typing import NamedTuple
+
 from askew.agent.hypotheses import Grounding
 
-WHERE, WITHOUT = " where ", " without "
+WHERE, WITHOUT, ABOVE = " where ", " without ", " above "
+_LEVEL = re.compile(rf"(.+){ABOVE}(-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)")
+
+
+class Parts(NamedTuple):
+    """What a measure's name says."""
+
+    subject: str
+    """The measure itself."""
+    condition: str | None = None
+    """Where it counts, if not everywhere."""
+    present: bool = True
+    """Whether the condition is to be present."""
+    above: float | None = None
+    """More than what amount counts, and all of it alike; ``None`` where more counts more."""
 
 
 def conditional(measure: str, condition: str, present: bool) -> str:
@@ -12,13 +32,21 @@ def conditional(measure: str, condition: str, present: bool) -> str:
     return f"{measure}{WHERE if present else WITHOUT}{condition}"
 
 
-def parts_of(grounding: Grounding) -> tuple[str, str | None, bool]:
-    """The measure itself, its condition if it has one, and whether that is to be present.
+def levelled(measure: str, above: float) -> str:
+    """The name of a measure of which only more than some amount counts."""
+    return f"{measure}{ABOVE}{above:.12g}"
 
-    A subject that is told by meaning alone has none, whatever its words are.
+
+def parts_of(grounding: Grounding) -> Parts:
+    """The measure itself, with its condition or its level if it has one.
+
+    A subject that is told by meaning alone has neither, whatever its words are.
     """
-    for word, present in () if grounding.concept else ((WHERE, True), (WITHOUT, False)):
+    if grounding.concept:
+        return Parts(grounding.measure)
+    for word, present in ((WHERE, True), (WITHOUT, False)):
         subject, found, condition = grounding.measure.partition(word)
         if found:
-            return subject, condition, present
-    return grounding.measure, None, True
+            return Parts(subject, condition, present)
+    level = _LEVEL.fullmatch(grounding.measure)
+    return Parts(grounding.measure) if level is None else Parts(level[1], above=float(level[2]))

@@ -31,7 +31,7 @@ def edits(lab: Lab, notebook: Notebook, seen: set[str]) -> list[Candidate]:
     by_subject: dict[str, list[HypothesisSet]] = {}
     for one in notebook.sets:
         if not one.grounding.concept:
-            by_subject.setdefault(parts_of(one.grounding)[0], []).append(one)
+            by_subject.setdefault(parts_of(one.grounding).subject, []).append(one)
     # Edits of the bank keep the truth by what they say; a word may be what it is told by.
     of_words = [(name, one.grounding) for name, alike in by_subject.items() if is_of_words(name) for one in alike]
     goes_S = notebook.goes_with_truth([grounding for _, grounding in of_words])

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from askew.agent.annotate import Annotate, Concept, learned, nobody
 from askew.agent.cluster import Embed
 from askew.agent.conditional_logit import Array
-from askew.agent.conditions import conditional, parts_of
+from askew.agent.conditions import conditional, levelled, parts_of
 from askew.agent.correlation import correlation
 from askew.agent.hypotheses import Grounding
 from askew.agent.kindred import Nearness, families, tells
@@ -36,6 +36,8 @@ ALIKE = 0.5
 """Correlation over the pool from which a family of words says what an attribute says already."""
 STEEPNESS = 1.5
 """Effects are tanh(STEEPNESS · standard deviations): most of it is which way it goes, so one odd case can't decide."""
+LEVELS = tuple(np.linspace(0.05, 0.95, 19))
+"""Shares of the pool's texts that have no more of a subject than what may be all that counts."""
 NORMAL = 1.4826
 """Standard deviations of a normal distribution in its median absolute deviation."""
 
@@ -116,15 +118,35 @@ class Grounder:
         return [replace(grounding, option=k) for grounding in groundings for k in range(self.task.n_options)]
 
     def conditionals(self, grounding: Grounding) -> list[Grounding]:
-        """The measure as it may count only with, or only without, another attribute; none where it has a condition."""
-        subject, condition, _ = parts_of(grounding)
-        if grounding.concept or condition is not None:
+        """The measure as it may count only with, or only without, another attribute.
+
+        None where it is narrowed already.
+        """
+        if grounding.concept or parts_of(grounding).subject != grounding.measure:
             return []
-        others = [other.measure for other in self.attributes() if other.measure != subject]
+        others = [other.measure for other in self.attributes() if other.measure != grounding.measure]
         return [
-            replace(grounding, measure=conditional(subject, other, present))
+            replace(grounding, measure=conditional(grounding.measure, other, present))
             for other in others
             for present in (True, False)
+        ]
+
+    def levels(self, grounding: Grounding) -> list[Grounding]:
+        """The measure as it may count only above some amount, one of the pool's quantiles; its own is left out.
+
+        None where it has a condition, or is of options, which are held against each other.
+        """
+        subject, condition, _, own = parts_of(grounding)
+        if grounding.concept or condition is not None:
+            return []
+        raw_N_J = self._measure(replace(grounding, measure=subject), self._pool_N)
+        if raw_N_J.shape[1] > 1:
+            return []
+        above = np.unique(np.quantile(raw_N_J, LEVELS, method="inverted_cdf"))
+        return [
+            replace(grounding, measure=levelled(subject, float(amount)))
+            for amount in above[above < raw_N_J.max()]
+            if amount != own
         ]
 
     def varies(self, grounding: Grounding) -> bool:
@@ -157,11 +179,14 @@ class Grounder:
     def _deviations(self, grounding: Grounding, row_N: Rows) -> Array:
         """deviation_N_J, between -1 and 1: from the pool's median, or from the mean of the case's options.
 
-        0 where a condition of the measure doesn't hold.
+        0 where a condition of the measure doesn't hold; 1 or 0 where it is narrowed to what is above a level.
         """
         if not len(row_N):
             return np.zeros((0, 1))
-        subject, condition, present = parts_of(grounding)
+        subject, condition, present, above = parts_of(grounding)
+        if above is not None and grounding.measure not in self._attributes:
+            more_N_1: Array = (self._measure(replace(grounding, measure=subject), row_N) > above).astype(np.float64)
+            return more_N_1
         if condition is not None and grounding.measure not in self._attributes:
             given = Grounding(condition, False, grounding.option, 1.0)
             more_N_J = self._measure(given, row_N) > self._usual(given)

@@ -6,6 +6,7 @@ hypothesise → cluster → prioritise → design → ask → update → retrain
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -41,7 +42,7 @@ from askew.agent.lineage import form_sets, give_up
 from askew.agent.notebook import Notebook
 from askew.agent.outlook import doubting, outlook_of, unsure_of_others
 from askew.agent.record import cluster_data, experiment_data, log_beliefs
-from askew.agent.sets import Proposal, Surprise, enumerated, from_cluster, from_surprises, split_off
+from askew.agent.sets import Proposal, Surprise, enumerated, from_cluster, from_surprises, graded, split_off
 from askew.agent.supervisors.base import answers_new_cases
 from askew.agent.telling import tell_round
 from askew.agent.write import key, proposed_cases, written_cases
@@ -293,7 +294,10 @@ def surprises(lab: Lab, notebook: Notebook) -> list[Proposal]:
     known = [*notebook.groundings, *notebook.given_up]
     surprise = Surprise(notebook.grounder, cases, answered_L_K, notebook.expected_answers(cases), known)
     believed = [one for one in notebook.sets if not notebook.beliefs[one.id].doubted]
-    return [*from_surprises(surprise), *split_off(surprise, believed)]
+    proposed = [*from_surprises(surprise), *split_off(surprise, believed)]
+    for one in believed:
+        proposed += graded(replace(surprise, predicted_L_K=notebook.expected_answers(cases, but_for=one)), one)
+    return proposed
 
 
 # -- step 7: retrain and publish ---------------------------------------------------------------------

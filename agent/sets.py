@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from askew.agent.belief import priors
 from askew.agent.cluster import SubjectCluster
@@ -29,8 +30,12 @@ SPLITTING = 3.0
 """Least |z| with which a condition must explain what a set leaves over: many are tried."""
 CONDITIONAL = 0.05
 """How many of a subject's conditions are expected to be what matters, where the subject does: mostly none."""
+ELSEWHERE = 0.3
+"""How many of a subject's levels are expected to be what matters, where the subject does: often it is any amount."""
+GRADED = 1.5
+"""Least |z| by which one of a set's levels must be surpassing the whole: its prior pays for the search."""
 LEAST_HELD = 4
-"""Answered cases with the subject in which a condition must hold, and in which it must not."""
+"""Answered cases in which what a set is narrowed to must hold, and in which it must not."""
 RAREST_WORD = 4
 """Answered cases in which a word must occur to be tried."""
 COMMON = 0.025
@@ -165,6 +170,12 @@ class Surprise:
         misled_A = _scores(residual_L_K, self.predicted_L_K, misleading_L_K_A, biased=False)
         return np.where(np.abs(misled_A) > np.abs(liked_A), misled_A, liked_A)
 
+    def holding(self, groundings: Sequence[Grounding]) -> NDArray[np.int64]:
+        """n_A: in how many of the cases each measure speaks for something."""
+        effects_L_K_A = self.grounder.effects(groundings, self.cases)
+        n_A: NDArray[np.int64] = (np.abs(effects_L_K_A).max(axis=1) > 0).sum(axis=0)
+        return n_A
+
     def told_by(self, grounding: Grounding, sign: float) -> tuple[str, ...]:
         """The cases whose answers speak for the measure most."""
         effects_L_K = self.grounder.effects([grounding], self.cases)[:, :, 0]
@@ -214,10 +225,9 @@ def split_off(surprise: Surprise, believed: Sequence[HypothesisSet]) -> list[Pro
         return []
     proposals = []
     for one in believed:
-        presence_L = np.abs(surprise.grounder.effects([one.grounding], surprise.cases)[:, :, 0]).max(axis=1) > 0
         tried = surprise.untried(surprise.grounder.conditionals(one.grounding))
-        held_A = (np.abs(surprise.grounder.effects(tried, surprise.cases)).max(axis=1) > 0).sum(axis=0)
-        tried = [g for g, n in zip(tried, held_A, strict=True) if LEAST_HELD <= n <= presence_L.sum() - LEAST_HELD]
+        (holding,), holding_A = surprise.holding([one.grounding]), surprise.holding(tried)
+        tried = [g for g, n in zip(tried, holding_A, strict=True) if LEAST_HELD <= n <= holding - LEAST_HELD]
         if not tried:
             continue
         z_A = surprise.explained(tried)
@@ -225,6 +235,26 @@ def split_off(surprise: Surprise, believed: Sequence[HypothesisSet]) -> list[Pro
         if np.abs(z_A[best]) > SPLITTING:
             proposals.append(_surprising(surprise, tried[best], z_A[best], len(tried), CONDITIONAL, (one.id,)))
     return proposals
+
+
+def graded(surprise: Surprise, one: HypothesisSet) -> list[Proposal]:
+    """From how much on a set's subject matters, where that explains the answers better than the set does.
+
+    At most one such level. ``surprise`` expects nothing of the set: other levels are alternatives to the whole of it,
+    or to its own.
+    """
+    tried, n_cases = surprise.untried(surprise.grounder.levels(one.grounding)), len(surprise.cases)
+    holding_A = surprise.holding(tried)
+    tried = [g for g, n in zip(tried, holding_A, strict=True) if LEAST_HELD <= n <= n_cases - LEAST_HELD]
+    if n_cases < FEWEST_ANSWERS or not tried:
+        return []
+    *z_A, z_whole = surprise.explained([*tried, one.grounding])
+    z_A = np.array(z_A) * np.sign(z_whole)
+    best = int(z_A.argmax())
+    # Half the square of a score is about what it adds to the log-likelihood.
+    if z_A[best] < np.hypot(z_whole, GRADED):
+        return []
+    return [_surprising(surprise, tried[best], z_A[best] * np.sign(z_whole), len(tried), ELSEWHERE, (one.id,))]
 
 
 def _surprising(

@@ -126,7 +126,7 @@ def edits_for(task: Task, grounding: Grounding, parents: Sequence[Case], seen: s
     if grounding.concept or not task.edits_keep_truth:
         return []
     made = []
-    measure, _, _ = parts_of(grounding)
+    measure = parts_of(grounding).subject
     for parent in parents:
         changes = edited(measure, parent, task.options_vary)
         changes += turned(measure, parent) if task.options_vary else []
@@ -148,7 +148,7 @@ def combined_edits(
     """
     if not task.edits_keep_truth:
         return []
-    measures = list(dict.fromkeys(parts_of(grounding)[0] for grounding in groundings if not grounding.concept))
+    measures = list(dict.fromkeys(parts_of(grounding).subject for grounding in groundings if not grounding.concept))
     made = []
     for parent, size in zip(parents, cycle(COMBINED)):
         order = [measures[int(i)] for i in rng.permutation(len(measures))]

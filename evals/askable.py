@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from askew.agent.clarify import NOTHING_TO_DO, SWAYS_PEOPLE, makes_right
+from askew.agent.conditions import ABOVE
 from askew.errors import InputError
 from askew.evals.simulated import MISTAKES, PlantedSupervisor, mistake_pick
 from askew.seeds import stream
@@ -91,6 +92,6 @@ def _called(name: str) -> str:
 
 
 def _plain(name: str) -> str:
-    """A name of a mistake as its attribute is called."""
-    name = name.strip().removeprefix("-")
+    """A name of a mistake as its attribute is called, from however much on it matters."""
+    name = name.strip().removeprefix("-").partition(">")[0].partition(ABOVE)[0]
     return MISTAKES.get(name, name).removeprefix("-").replace("-", " ")

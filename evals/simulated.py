@@ -2,8 +2,10 @@
 
 ``planted:NAME@STRENGTH+NAME@STRENGTH`` follows the truth except for named mistakes. A name is a short name in
 :data:`MISTAKES`, ``keyword=WORD,WORD``, or any attribute of the bank (blanks as hyphens); a minus sign before it
-turns the preference round. One more term, ``competence@P``, makes it wrong on 1-P of the cases where no
-mistake decides, more often on difficult ones. ``askable@P`` lets it be asked about itself, in words.
+turns the preference round, and ``>AMOUNT`` after it says from how much on it counts, where a text is judged as a whole
+(``length>30``; by default more than the median case has). One more term, ``competence@P``, makes it wrong on 1-P of
+the cases where no mistake decides, more often on difficult ones. ``askable@P`` lets it be asked about itself, in
+words, right that often.
 
 ``simulated:PATTERN@ACCURACY`` has the same accuracy whatever its pattern of errors: random flips, errors on
 the longest or shortest texts, and errors where a model trained on gold is unsure, or is sure (Burns et al.
@@ -127,13 +129,22 @@ def honesty_of(argument: str) -> float | None:
 
 def _term(term: str, kind: str, default: float) -> tuple[str, float]:
     name, marked, number = term.strip().partition("@")
-    try:
-        value = float(number) if marked else default
-    except ValueError:
-        value = -1.0
+    unreadable = f"{kind}: can't read {term!r}, expected NAME@NUMBER with a number from 0 to 1."
+    value = _number(number, unreadable) if marked else default
     if not name or not 0 <= value <= 1:
-        raise InputError(f"{kind}: can't read {term!r}, expected NAME@NUMBER with a number from 0 to 1.")
+        raise InputError(unreadable)
     return name, value
+
+
+def _number(text: str, unreadable: str) -> float:
+    """The finite number that is written there. Raises ``InputError`` with what is wrong, where there is none."""
+    try:
+        value = float(text)
+    except ValueError:
+        raise InputError(unreadable) from None
+    if not np.isfinite(value):
+        raise InputError(unreadable)
+    return value
 
 
 def mistake_pick(name: str, task: Task) -> Callable[[Case, int], int | None]:
@@ -141,12 +152,16 @@ def mistake_pick(name: str, task: Task) -> Callable[[Case, int], int | None]:
     if name == "negation" and not task.options_vary:
         negation = ATTRIBUTES["negation"]
         return lambda case, true: (true + 1) % len(case.options) if negation.value(case.text) else None
+    name, marked, amount = name.partition(">")
     name = MISTAKES.get(name, name)
     sign = -1.0 if name.startswith("-") else 1.0
     attribute = _attribute(name.removeprefix("-"))
     if isinstance(attribute, OptionAttribute) or task.options_vary:
+        if marked:
+            raise InputError(f"planted: {name}>{amount} has a level, but options are held against each other here.")
         return lambda case, true: _most(measure(attribute, case, task.options_vary), sign)
-    threshold = float(np.median([measure(attribute, case, False)[0] for case in task.cases]))
+    usual = float(np.median([measure(attribute, case, False)[0] for case in task.cases]))
+    threshold = _number(amount, f"planted: can't read {name}>{amount}, expected NAME>NUMBER.") if marked else usual
 
     def pick(case: Case, true: int) -> int | None:
         more = measure(attribute, case, False)[0] > threshold

@@ -24,8 +24,10 @@ from askew.agent.supervisors.human import HumanSupervisor
 from askew.agent.supervisors.resolve import SUPERVISORS
 from askew.agent.supervisors.tuned import TunedSupervisor, calibrated
 from askew.errors import InputError, SupervisorError
+from askew.evals.simulated import mistake_pick
 from askew.evals.supervisors import build_supervisor
 from askew.evals.trap import TRAP, Trapped, set_trap
+from askew.tasks.attributes import ATTRIBUTES
 from askew.tasks.case import Case, Split
 from askew.tasks.chess.moves import PAIR, _case, generate
 from askew.tasks.gold import LoadedTask
@@ -41,6 +43,7 @@ SPECS = [
     "recorded:loud-lover",
     "recorded:loud-lover+quiet-lover",
     "planted:length@0.8",
+    "planted:-length>8@0.8",
     "planted:keyword=plot@0.9+length@0.4",
     "planted:keyword=plot,story@0.9",
     "planted:negation@1+competence@0.8",
@@ -291,11 +294,23 @@ def test_the_trap_says_the_answer_in_the_text_and_the_supervisor_does_not_read_i
     assert trapped.task.fingerprint == loaded.task.fingerprint, "by it a run is graded"
 
 
+def test_a_planted_mistake_may_begin_at_an_amount(loaded: LoadedTask) -> None:
+    long_N = [ATTRIBUTES["word length"].value(case.text) for case in loaded.task.cases]
+    most = max(long_N)
+    assert most > sorted(long_N)[len(long_N) // 2]
+    for name, option in (("word-length", 1), ("-word-length", 0)):
+        pick = mistake_pick(f"{name}>{most - 1e-6:.9f}", loaded.task)
+        assert [pick(case, 0) for case in loaded.task.cases] == [option if n == most else None for n in long_N]
+
+
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
         ("planted:charm@0.8", "unknown mistake 'charm'"),
         ("planted:length@7", "a number from 0 to 1"),
+        ("planted:length@nan", "a number from 0 to 1"),
+        ("planted:length>many@0.8", "expected NAME>NUMBER"),
+        ("planted:comes-first>1@0.8", "options are held against each other"),
         ("planted:keyword=plot,@0.8", "has an empty word"),
         ("simulated:chaos@0.7", "unknown pattern"),
         ("column:nobody", "it has loud-lover"),

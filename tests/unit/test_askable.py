@@ -28,6 +28,7 @@ def asked(path: Path, honesty: float, subject: str) -> int | None:
 def test_what_was_planted_sways_and_what_goes_with_the_truth_matters(cases_file: Callable[..., Path]) -> None:
     path = cases_file()
     assert asked(path, 1.0, "exclamation marks") == 1
+    assert asked(path, 1.0, "exclamation marks above 1") == 1, "from how much on is another question"
     assert asked(path, 1.0, "the word 'warm'") in (0, 2)
     assert asked(path, 1.0, "good words") == 0
     assert asked(path, 1.0, "length") == 2

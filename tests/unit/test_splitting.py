@@ -9,13 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import embed, rows
+from scipy.special import expit
 
-from askew.agent.conditions import conditional, parts_of
+from askew.agent.conditions import Parts, conditional, levelled, parts_of
 from askew.agent.ground import Grounder
 from askew.agent.hypotheses import Grounding
-from askew.agent.sets import Proposal, Surprise, make_set, split_off
+from askew.agent.sets import Proposal, Surprise, graded, make_set, split_off
 from askew.tasks.case import Split
 from askew.tasks.load import load_task
+from askew.tasks.passages import words_of
 
 LOUD = Grounding("exclamation marks", False, 1, 1.0)
 
@@ -77,10 +79,10 @@ def test_what_always_matters_is_not_split(grounder: Grounder) -> None:
 def test_a_condition_has_a_name_that_is_read_back(grounder: Grounder) -> None:
     for present in (True, False):
         named = replace(LOUD, measure=conditional("names", "stories", present))
-        assert parts_of(named) == ("names", "stories", present)
+        assert parts_of(named) == Parts("names", "stories", present)
         told = replace(named, concept=True)
-        assert parts_of(told) == (told.measure, None, True), "what is told by meaning alone has no condition"
-    assert parts_of(LOUD) == (LOUD.measure, None, True)
+        assert parts_of(told) == Parts(told.measure), "what is told by meaning alone has no condition"
+    assert parts_of(LOUD) == Parts(LOUD.measure)
     offered = grounder.conditionals(LOUD)
     assert len(offered) == len({g.measure for g in offered}) == 2 * (len(grounder.attributes()) - 1)
     assert not grounder.conditionals(offered[0]), "a condition has no further condition"
@@ -121,3 +123,61 @@ def test_a_few_enormous_numbers_dont_make_nothing_of_the_others(cases_file: Call
     assert most == pytest.approx(0.5)
     assert more > 0.25
     assert usual == 0.0
+
+
+LONG = replace(LOUD, measure="length")
+
+
+@pytest.fixture
+def long_and_short(cases_file: Callable[..., Path]) -> Grounder:
+    """Reviews of 5 to 44 words."""
+    made = rows(320)
+    for index, row in enumerate(made):
+        row["text"] = f"Number {index}: it is what it is" + " and so" * (index % 20) + "."
+    return Grounder(load_task(str(cases_file(made)), 0).task, embed)
+
+
+def of_length(grounder: Grounder, above: float | None, seed: int) -> Surprise:
+    """Answers for the last option where a text has more words than that, or the more the longer; nothing expected."""
+    cases = grounder.task.split(Split.POOL)
+    words_N = np.array([len(words_of(case.text)) for case in cases])
+    if above is None:
+        chance_N = expit(4 * grounder.effects([LONG], cases)[:, 1, 0])
+    else:
+        chance_N = np.where(words_N > above, 0.9, 0.5)
+    said_N = np.random.default_rng(seed).random(len(cases)) < chance_N
+    return Surprise(grounder, cases, np.eye(2)[said_N.astype(int)], np.full((len(cases), 2), 0.5), [LONG])
+
+
+def test_from_how_much_on_is_found(long_and_short: Grounder) -> None:
+    whole = make_set(Proposal(LONG.measure, LONG, {}, 0.1, (), "tried"), 1, long_and_short.task)
+    found = 0
+    for seed in range(10):
+        told = of_length(long_and_short, 36, seed)
+        for one in graded(told, whole):
+            subject, _, _, above = parts_of(one.grounding)
+            assert subject == "length" and above is not None and one.parents == ("S1",)
+            found += abs(above - 36) <= 4
+            effects_N = long_and_short.effects([one.grounding], told.cases)[:, 1, 0]
+            assert set(effects_N) == {0.0, 0.5}, "any amount above the level counts alike"
+    assert found >= 8
+
+
+def test_where_more_matters_more_no_level_is_offered(long_and_short: Grounder) -> None:
+    whole = make_set(Proposal(LONG.measure, LONG, {}, 0.1, (), "tried"), 1, long_and_short.task)
+    assert sum(bool(graded(of_length(long_and_short, None, seed), whole)) for seed in range(20)) <= 5
+    few = of_length(long_and_short, 36, 0)
+    assert not graded(Surprise(long_and_short, few.cases[:5], few.weak_L_K[:5], few.predicted_L_K[:5], []), whole)
+
+
+def test_a_level_has_a_name_that_is_read_back(long_and_short: Grounder) -> None:
+    for amount in (18.0, 4.25, -3.0, 1e12, 1e-7):
+        assert parts_of(replace(LONG, measure=levelled("length", amount))) == Parts("length", above=amount)
+    word = replace(LOUD, measure=levelled("the word 'above 3'", 1))
+    assert parts_of(word) == Parts("the word 'above 3'", above=1.0)
+    assert parts_of(replace(word, measure="the word 'above 3'")).above is None
+    offered = long_and_short.levels(LONG)
+    assert len({one.measure for one in offered}) == len(offered) > 10
+    assert long_and_short.levels(offered[0]) == offered[1:], "the other levels are alternatives to one"
+    assert not long_and_short.conditionals(offered[0])
+    assert not long_and_short.levels(replace(LONG, concept=True)), "what is told by meaning alone has no amount"
