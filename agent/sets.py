@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from askew.agent.belief import priors
 from askew.agent.cluster import SubjectCluster
 from askew.agent.conditional_logit import Array
+from askew.agent.conditions import parts_of
 from askew.agent.correlation import correlation
 from askew.agent.ground import Grounder
 from askew.agent.hypotheses import Grounding, Hypothesis, HypothesisSet, Kind
@@ -301,7 +302,7 @@ def make_set(proposal: Proposal, number: int, task: Task, known: float = 0.0) ->
     hypotheses = tuple(
         Hypothesis(
             id=f"{set_id}.{index}",
-            statement=statement(proposal.subject, proposal.grounding.option, direction, kind, task),
+            statement=statement(proposal.subject, proposal.grounding, direction, kind, task),
             kind=kind,
             direction=direction,
             prior=chance,
@@ -313,15 +314,18 @@ def make_set(proposal: Proposal, number: int, task: Task, known: float = 0.0) ->
     )
 
 
-def statement(subject: str, option: int, direction: int, kind: Kind, task: Task) -> str:
-    """The hypothesis in words; ``option`` is the one that more of the subject speaks for."""
-    how = "more" if direction > 0 else "less"
-    if kind is Kind.MISLED:
-        return f"a {task.noun} with {how} '{subject}' misleads the supervisor about what is right"
-    if task.options_vary:
-        favoured = f"an option with {how} '{subject}'"
+def statement(subject: str, grounding: Grounding, direction: int, kind: Kind, task: Task) -> str:
+    """The hypothesis in words; ``grounding`` says which option more of the subject speaks for, and from how much on."""
+    if parts_of(grounding).above is None:
+        having = f"with {'more' if direction > 0 else 'less'} '{subject}'"
     else:
-        favoured = f"'{task.cases[0].options[option]}' for a {task.noun} with {how} '{subject}'"
+        having = f"{'with' if direction > 0 else 'without'} '{subject}'"
+    if kind is Kind.MISLED:
+        return f"a {task.noun} {having} misleads the supervisor about what is right"
+    if task.options_vary:
+        favoured = f"an option {having}"
+    else:
+        favoured = f"'{task.cases[0].options[grounding.option]}' for a {task.noun} {having}"
     if kind is Kind.BETTER:
         return f"{favoured} is right, and the supervisor says so"
     return f"the supervisor leans to {favoured}, which makes it no truer"

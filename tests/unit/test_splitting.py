@@ -163,6 +163,16 @@ def test_from_how_much_on_is_found(long_and_short: Grounder) -> None:
     assert found >= 8
 
 
+def test_what_is_above_a_level_is_there_or_not(long_and_short: Grounder) -> None:
+    level = replace(LONG, measure=levelled("length", 30))
+    born = make_set(Proposal(level.measure, level, {}, 0.1, (), "tried"), 1, long_and_short.task)
+    said = [h.statement for h in born.hypotheses]
+    assert any("with 'length above 30'" in one for one in said) and any(
+        "without 'length above 30'" in one for one in said
+    )
+    assert not any(word in one for one in said for word in ("more", "less"))
+
+
 def test_where_more_matters_more_no_level_is_offered(long_and_short: Grounder) -> None:
     whole = make_set(Proposal(LONG.measure, LONG, {}, 0.1, (), "tried"), 1, long_and_short.task)
     assert sum(bool(graded(of_length(long_and_short, None, seed), whole)) for seed in range(20)) <= 5
