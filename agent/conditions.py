@@ -11,7 +11,7 @@ from typing import NamedTuple
 from askew.agent.hypotheses import Grounding
 
 WHERE, WITHOUT, ABOVE = " where ", " without ", " above "
-_LEVEL = re.compile(rf"(.+){ABOVE}(-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)")
+_LEVEL = re.compile(rf"(.+){ABOVE}(-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)", re.DOTALL)
 
 
 class Parts(NamedTuple):
@@ -34,7 +34,20 @@ def conditional(measure: str, condition: str, present: bool) -> str:
 
 def levelled(measure: str, above: float) -> str:
     """The name of a measure of which only more than some amount counts."""
-    return f"{measure}{ABOVE}{above:.12g}"
+    return f"{measure}{ABOVE}{repr(above).removesuffix('.0')}"
+
+
+def shortest_between(amount: float, more: float) -> float:
+    """The number of fewest digits from ``amount`` on that is less than ``more``."""
+    rounded = (float(f"{amount:.{digits}g}") for digits in range(1, 17))
+    return next((number for number in rounded if amount <= number < more), amount)
+
+
+def having(grounding: Grounding, subject: str, direction: int = 1) -> str:
+    """What has more of a subject, in words, or less; above a level it is there or not."""
+    if parts_of(grounding).above is None:
+        return f"with {'more' if direction > 0 else 'less'} '{subject}'"
+    return f"{'with' if direction > 0 else 'without'} '{subject}'"
 
 
 def parts_of(grounding: Grounding) -> Parts:

@@ -11,7 +11,7 @@ from askew.agent.design import Candidate
 from askew.agent.hypotheses import HypothesisSet
 from askew.agent.lab import Lab
 from askew.agent.notebook import Notebook
-from askew.agent.write import combined_edits, edits_for
+from askew.agent.write import combined_edits, edits_for, parent_of
 from askew.seeds import stream
 from askew.tasks.attributes import is_of_words
 from askew.tasks.case import Case, Split
@@ -37,12 +37,14 @@ def edits(lab: Lab, notebook: Notebook, seen: set[str]) -> list[Candidate]:
     goes_S = notebook.goes_with_truth([grounding for _, grounding in of_words])
     for name in {name for (name, _), goes in zip(of_words, goes_S, strict=True) if goes}:
         by_subject.pop(name)
+    by_id = {case.id: case for case in lab.task.split(Split.POOL)}
     may_lead = {one.id for one in notebook.in_doubt()[:EDITED_SETS]}
     made = [
-        Candidate(written.case, "edited", parent=written.parent, about=tuple(one.id for one in alike))
+        Candidate(written.case, "edited", parent=written.parent, about=about)
         for alike in by_subject.values()
         if not may_lead.isdisjoint(one.id for one in alike)
         for written in edits_for(lab.task, alike[0].grounding, parents, seen)
+        if (about := _changed(notebook, alike, written.case, by_id[parent_of(written.case.id)]))
     ]
     # What is believed to matter would drown the rest.
     doubted = [
@@ -52,9 +54,17 @@ def edits(lab: Lab, notebook: Notebook, seen: set[str]) -> list[Candidate]:
     for written, raised in combined_edits(lab.task, doubted, [*parents, *_plain_cases(lab, notebook, rng)], rng, seen):
         about = tuple(one.id for measure in raised for one in by_subject[measure])
         made.append(Candidate(written.case, "edited", parent=written.parent, about=about, combined=True))
-    by_id = {case.id: case for case in lab.task.split(Split.POOL)}
     notebook.origins |= {one.case.id: by_id[one.parent] for one in made if one.parent is not None}
     return made
+
+
+def _changed(notebook: Notebook, alike: Sequence[HypothesisSet], edit: Case, parent: Case) -> tuple[str, ...]:
+    """The sets of one subject that an edit of it tells of: of narrower readings those that it brings about."""
+    narrower = [one for one in alike if parts_of(one.grounding).subject != one.grounding.measure]
+    effects_2_K_S = notebook.grounder.effects([one.grounding for one in narrower], [edit, parent])
+    same_S = np.isclose(effects_2_K_S[0], effects_2_K_S[1]).all(axis=0)
+    untouched = {one.id for one, same in zip(narrower, same_S, strict=True) if same}
+    return tuple(one.id for one in alike if one.id not in untouched)
 
 
 def _plain_cases(lab: Lab, notebook: Notebook, rng: np.random.Generator) -> list[Case]:

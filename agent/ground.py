@@ -20,10 +20,11 @@ from numpy.typing import NDArray
 from askew.agent.annotate import Annotate, Concept, learned, nobody
 from askew.agent.cluster import Embed
 from askew.agent.conditional_logit import Array
-from askew.agent.conditions import conditional, levelled, parts_of
+from askew.agent.conditions import conditional, levelled, parts_of, shortest_between
 from askew.agent.correlation import correlation
 from askew.agent.hypotheses import Grounding
 from askew.agent.kindred import Nearness, families, tells
+from askew.errors import InputError
 from askew.tasks.attributes import bank, find, keyword, measure
 from askew.tasks.case import Attribute, Case, Split, Task
 from askew.tasks.passages import words_of
@@ -68,7 +69,10 @@ class _Column:
 
 
 class Grounder:
-    """Measures subjects on the cases of one task. Scales come from the pool's texts; no labels."""
+    """Measures subjects on the cases of one task. Scales come from the pool's texts; no labels.
+
+    Raises ``InputError`` where an attribute of the task has a name that is read otherwise.
+    """
 
     def __init__(self, task: Task, embed: Embed, annotate: Annotate = nobody) -> None:
         self.task = task
@@ -76,6 +80,12 @@ class Grounder:
         self._annotate = annotate
         self._concepts: dict[str, Concept | None] = {}
         self._attributes = {**bank(task.options_vary), **task.attributes}
+        for name in self._attributes:
+            if parts_of(Grounding(name, False, 0, 1.0)).subject != name:
+                raise InputError(
+                    f"the attribute {name!r} of {task.name} is named as what is narrowed to a condition or a level "
+                    "is ('… where …', '… without …', '… above 3'): expected another name, such as one with hyphens."
+                )
         self._spreads: dict[Grounding, float] = {}
         self._usually: dict[Grounding, float] = {}
         self._columns: dict[Grounding, _Column] = {}
@@ -136,18 +146,21 @@ class Grounder:
 
         None where it has a condition, or is of options, which are held against each other.
         """
-        subject, condition, _, own = parts_of(grounding)
+        subject, condition, _, _ = parts_of(grounding)
         if grounding.concept or condition is not None:
             return []
         raw_N_J = self._measure(replace(grounding, measure=subject), self._pool_N)
         if raw_N_J.shape[1] > 1:
             return []
-        above = np.unique(np.quantile(raw_N_J, LEVELS, method="inverted_cdf"))
-        return [
-            replace(grounding, measure=levelled(subject, float(amount)))
-            for amount in above[above < raw_N_J.max()]
-            if amount != own
+        amount_A = np.unique(raw_N_J)
+        tried_A = np.unique(np.quantile(raw_N_J, LEVELS, method="inverted_cdf"))
+        following = amount_A[np.minimum(np.searchsorted(amount_A, tried_A, side="right"), len(amount_A) - 1)]
+        names = [
+            levelled(subject, shortest_between(float(amount), float(more)))
+            for amount, more in zip(tried_A, following, strict=True)
+            if amount < more
         ]
+        return [replace(grounding, measure=name) for name in names if name != grounding.measure]
 
     def varies(self, grounding: Grounding) -> bool:
         """Whether the measure tells any cases of the pool apart."""
@@ -167,7 +180,10 @@ class Grounder:
         return effects_N_K_S
 
     def presence(self, groundings: Sequence[Grounding], cases: Sequence[Case]) -> Array:
-        """presence_N_S, 0 to 1: how much more of each subject a case has than is usual; 0 for measures of options."""
+        """presence_N_S, 0 to 1: how much more of each subject a case has than is usual; 0 for measures of options.
+
+        1 above the level of what has one.
+        """
         row_N = self._rows(cases)
         presence_N_S = np.zeros((len(cases), len(groundings)))
         for s, grounding in enumerate(groundings):
@@ -184,10 +200,10 @@ class Grounder:
         if not len(row_N):
             return np.zeros((0, 1))
         subject, condition, present, above = parts_of(grounding)
-        if above is not None and grounding.measure not in self._attributes:
+        if above is not None:
             more_N_1: Array = (self._measure(replace(grounding, measure=subject), row_N) > above).astype(np.float64)
             return more_N_1
-        if condition is not None and grounding.measure not in self._attributes:
+        if condition is not None:
             given = Grounding(condition, False, grounding.option, 1.0)
             more_N_J = self._measure(given, row_N) > self._usual(given)
             whole_N_J = self._deviations(replace(grounding, measure=subject), row_N)

@@ -61,7 +61,7 @@ class HypothesisSet:
     cases: tuple[str, ...]
     why: str
     parents: tuple[str, ...] = ()
-    """The set that this one was split off from, if any."""
+    """The set that this one is a narrower reading of, if any."""
 
     @property
     def names(self) -> tuple[str, ...]:

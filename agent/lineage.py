@@ -86,9 +86,11 @@ def kill(lab: Lab, notebook: Notebook, refuted: HypothesisSet, why: str) -> None
 
 
 def give_up(lab: Lab, notebook: Notebook) -> None:
-    """Kill the sets that were suspected and that answers have refuted."""
+    """Kill the sets that were suspected and that answers have refuted; a whole stays beside its narrower readings."""
     now = {one.id: 1.0 - notebook.beliefs[one.id].none for one in notebook.sets}
-    refuted = [s for s in notebook.sets if notebook.suspected[s.id] >= SUSPECTED and now[s.id] <= REFUTED]
+    wholes = {parent for one in notebook.sets for parent in one.parents}
+    suspected = [s for s in notebook.sets if notebook.suspected[s.id] >= SUSPECTED and s.id not in wholes]
+    refuted = [s for s in suspected if now[s.id] <= REFUTED]
     if refuted:
         note_beliefs(lab, notebook, refuted)
     for one in refuted:

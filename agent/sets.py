@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from askew.agent.belief import priors
 from askew.agent.cluster import SubjectCluster
 from askew.agent.conditional_logit import Array
-from askew.agent.conditions import parts_of
+from askew.agent.conditions import having, parts_of
 from askew.agent.correlation import correlation
 from askew.agent.ground import Grounder
 from askew.agent.hypotheses import Grounding, Hypothesis, HypothesisSet, Kind
@@ -32,9 +32,9 @@ SPLITTING = 3.0
 CONDITIONAL = 0.05
 """How many of a subject's conditions are expected to be what matters, where the subject does: mostly none."""
 ELSEWHERE = 0.3
-"""How many of a subject's levels are expected to be what matters, where the subject does: often it is any amount."""
+"""Prior probability that one of a subject's levels is what matters, where the subject does, and not the whole."""
 GRADED = 1.5
-"""Least |z| by which one of a set's levels must be surpassing the whole: its prior pays for the search."""
+"""How much greater, in quadrature, the z of one of a set's levels must be than that of the set."""
 LEAST_HELD = 4
 """Answered cases in which what a set is narrowed to must hold, and in which it must not."""
 RAREST_WORD = 4
@@ -73,7 +73,7 @@ class Proposal:
     cases: tuple[str, ...]
     why: str
     parents: tuple[str, ...] = ()
-    """The set that this one was split off from."""
+    """The set that this one is a narrower reading of."""
     said: str = ""
     """What chains called it, where they did."""
 
@@ -162,6 +162,12 @@ class Surprise:
 
         A score test on the residuals of the answers (Rao 1948), for what is liked and for what misleads.
         """
+        liked_A, misled_A = self.explained_by_kind(tried)
+        z_A: Array = np.where(np.abs(misled_A) > np.abs(liked_A), misled_A, liked_A)
+        return z_A
+
+    def explained_by_kind(self, tried: Sequence[Grounding]) -> Array:
+        """z_2_A of what is liked and of what misleads; the signs of the two don't say the same."""
         effects_L_K_A = self.grounder.effects(tried, self.cases)
         residual_L_K = self.weak_L_K - self.predicted_L_K
         liked_A = _scores(residual_L_K, self.predicted_L_K, effects_L_K_A, biased=not self.grounder.task.options_vary)
@@ -169,7 +175,8 @@ class Surprise:
         against_L_K = -self.predicted_L_K + self.predicted_L_K.mean(axis=1, keepdims=True)
         misleading_L_K_A = self.grounder.presence(tried, self.cases)[:, None] * against_L_K[:, :, None]
         misled_A = _scores(residual_L_K, self.predicted_L_K, misleading_L_K_A, biased=False)
-        return np.where(np.abs(misled_A) > np.abs(liked_A), misled_A, liked_A)
+        z_2_A: Array = np.stack([liked_A, misled_A])
+        return z_2_A
 
     def holding(self, groundings: Sequence[Grounding]) -> NDArray[np.int64]:
         """n_A: in how many of the cases each measure speaks for something."""
@@ -212,7 +219,8 @@ def from_surprises(surprise: Surprise) -> list[Proposal]:
     for kind, expected in kinds:
         leading = [a for a in ranked if tried[a].measured in kind][:SURPRISES]
         surprising = (a for a in leading if np.abs(z_A[a]) > SURPRISING)
-        proposals += [_surprising(surprise, tried[a], z_A[a], len(kind), expected) for a in surprising]
+        matters = _one_of(len(kind), expected)
+        proposals += [_surprising(surprise, tried[a], z_A[a], len(kind), matters) for a in surprising]
     return proposals
 
 
@@ -234,7 +242,8 @@ def split_off(surprise: Surprise, believed: Sequence[HypothesisSet]) -> list[Pro
         z_A = surprise.explained(tried)
         best = int(np.abs(z_A).argmax())
         if np.abs(z_A[best]) > SPLITTING:
-            proposals.append(_surprising(surprise, tried[best], z_A[best], len(tried), CONDITIONAL, (one.id,)))
+            matters = _one_of(len(tried), CONDITIONAL)
+            proposals.append(_surprising(surprise, tried[best], z_A[best], len(tried), matters, (one.id,)))
     return proposals
 
 
@@ -244,27 +253,37 @@ def graded(surprise: Surprise, one: HypothesisSet) -> list[Proposal]:
     At most one such level. ``surprise`` expects nothing of the set: other levels are alternatives to the whole of it,
     or to its own.
     """
-    tried, n_cases = surprise.untried(surprise.grounder.levels(one.grounding)), len(surprise.cases)
+    grounder, n_cases = surprise.grounder, len(surprise.cases)
+    offered = grounder.levels(one.grounding)
+    tried = surprise.untried(offered)
     holding_A = surprise.holding(tried)
     tried = [g for g, n in zip(tried, holding_A, strict=True) if LEAST_HELD <= n <= n_cases - LEAST_HELD]
     if n_cases < FEWEST_ANSWERS or not tried:
         return []
-    *z_A, z_whole = surprise.explained([*tried, one.grounding])
-    z_A = np.array(z_A) * np.sign(z_whole)
-    best = int(z_A.argmax())
+    z_2_A = surprise.explained_by_kind([*tried, one.grounding])
+    # Of each kind the way that the whole goes.
+    towards_2_A = z_2_A[:, :-1] * np.sign(z_2_A[:, -1:])
+    best = int(towards_2_A.max(axis=0).argmax())
+    pool = grounder.task.split(Split.POOL)
+    best_N_K, whole_N_K = np.moveaxis(grounder.effects([tried[best], one.grounding], pool), 2, 0)
     # Half the square of a score is about what it adds to the log-likelihood.
-    if z_A[best] < np.hypot(z_whole, GRADED):
+    surpassing = towards_2_A[:, best].max() >= np.hypot(np.abs(z_2_A[:, -1]).max(), GRADED)
+    if not surpassing or duplicate_of(best_N_K, [whole_N_K]) is not None:
         return []
-    return [_surprising(surprise, tried[best], z_A[best] * np.sign(z_whole), len(tried), ELSEWHERE, (one.id,))]
+    # Beside the whole; as likely as the set is, where that is one of the levels.
+    apart = 1.0 if parts_of(one.grounding).above is not None else ELSEWHERE / (1.0 - ELSEWHERE) / len(offered)
+    matters = (1.0 - one.prior_none) * apart
+    z = float(z_2_A[towards_2_A[:, best].argmax(), best])
+    return [_surprising(surprise, tried[best], z, len(tried), matters, (one.id,))]
 
 
 def _surprising(
-    surprise: Surprise, grounding: Grounding, z: float, tried: int, expected: float, parents: tuple[str, ...] = ()
+    surprise: Surprise, grounding: Grounding, z: float, tried: int, matters: float, parents: tuple[str, ...] = ()
 ) -> Proposal:
-    """The best of ``tried`` measures of which ``expected`` are expected to matter."""
+    """The best of ``tried`` measures, with its prior probability to matter."""
     why = f"surprising answers: z = {z:+.1f} over {len(surprise.cases)} answers, the best of {tried} tried"
     told_by = surprise.told_by(grounding, np.sign(z))
-    return Proposal(grounding.measure, grounding, {}, _one_of(tried, expected), told_by, why, parents)
+    return Proposal(grounding.measure, grounding, {}, matters, told_by, why, parents)
 
 
 def _scores(residual_L_K: Array, predicted_L_K: Array, effects_L_K_A: Array, *, biased: bool) -> Array:
@@ -316,16 +335,13 @@ def make_set(proposal: Proposal, number: int, task: Task, known: float = 0.0) ->
 
 def statement(subject: str, grounding: Grounding, direction: int, kind: Kind, task: Task) -> str:
     """The hypothesis in words; ``grounding`` says which option more of the subject speaks for, and from how much on."""
-    if parts_of(grounding).above is None:
-        having = f"with {'more' if direction > 0 else 'less'} '{subject}'"
-    else:
-        having = f"{'with' if direction > 0 else 'without'} '{subject}'"
+    amount = having(grounding, subject, direction)
     if kind is Kind.MISLED:
-        return f"a {task.noun} {having} misleads the supervisor about what is right"
+        return f"a {task.noun} {amount} misleads the supervisor about what is right"
     if task.options_vary:
-        favoured = f"an option {having}"
+        favoured = f"an option {amount}"
     else:
-        favoured = f"'{task.cases[0].options[grounding.option]}' for a {task.noun} {having}"
+        favoured = f"'{task.cases[0].options[grounding.option]}' for a {task.noun} {amount}"
     if kind is Kind.BETTER:
         return f"{favoured} is right, and the supervisor says so"
     return f"the supervisor leans to {favoured}, which makes it no truer"

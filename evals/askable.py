@@ -27,7 +27,8 @@ ASKED = 400
 """Cases over which it is seen whether a subject goes with the truth."""
 GOES_WITH = 4.0
 """Standard errors from chance at which a subject goes with the truth."""
-_SUBJECT = re.compile(r"has more '(?P<subject>.+?)'(?: than the other)?:")
+_SUBJECT = re.compile(r"has (?:more )?'(?P<subject>.+?)'(?: than the other)?:")
+_LEVEL = re.compile(rf"(?:>|{ABOVE})-?\d+(?:\.\d+)?$")
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,8 @@ def askable(base: PlantedSupervisor, argument: str, honesty: float, loaded: Load
         if _plain(subject) in swaying:
             return SWAYS, _REASONS[SWAYS]
         try:
-            picks = [(mistake_pick(subject, loaded.task)(case, 0), loaded.gold[case.id]) for case in cases]
+            pick = mistake_pick(subject.replace(ABOVE, ">"), loaded.task)
+            picks = [(pick(case, 0), loaded.gold[case.id]) for case in cases]
         except InputError:  # nothing that is known by that name
             return NEITHER, _REASONS[NEITHER]
         sign = _goes_together(picks)
@@ -86,12 +88,13 @@ def _goes_together(picks: Sequence[tuple[int | None, int]]) -> int:
 
 
 def _called(name: str) -> str:
-    """What the agent calls a planted mistake: keywords by the name of their attribute."""
-    words = name.strip().removeprefix("-").partition("keyword=")[2]
+    """What the agent calls a planted mistake: keywords by the name of their attribute, levels left out."""
+    name = _LEVEL.sub("", name.strip())
+    words = name.removeprefix("-").partition("keyword=")[2]
     return keyword(*(word.strip() for word in words.split(","))).name if words else name
 
 
 def _plain(name: str) -> str:
     """A name of a mistake as its attribute is called, from however much on it matters."""
-    name = name.strip().removeprefix("-").partition(">")[0].partition(ABOVE)[0]
+    name = _LEVEL.sub("", name.strip().removeprefix("-"))
     return MISTAKES.get(name, name).removeprefix("-").replace("-", " ")

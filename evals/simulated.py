@@ -17,6 +17,7 @@ Every answer depends on the case's content and the seed alone: not on its id, or
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -129,45 +130,46 @@ def honesty_of(argument: str) -> float | None:
 
 def _term(term: str, kind: str, default: float) -> tuple[str, float]:
     name, marked, number = term.strip().partition("@")
-    unreadable = f"{kind}: can't read {term!r}, expected NAME@NUMBER with a number from 0 to 1."
-    value = _number(number, unreadable) if marked else default
-    if not name or not 0 <= value <= 1:
-        raise InputError(unreadable)
-    return name, value
-
-
-def _number(text: str, unreadable: str) -> float:
-    """The finite number that is written there. Raises ``InputError`` with what is wrong, where there is none."""
     try:
-        value = float(text)
+        value = float(number) if marked else default
     except ValueError:
-        raise InputError(unreadable) from None
-    if not np.isfinite(value):
-        raise InputError(unreadable)
-    return value
+        value = -1.0
+    if not name or not 0 <= value <= 1:
+        raise InputError(f"{kind}: can't read {term!r}, expected NAME@NUMBER with a number from 0 to 1.")
+    return name, value
 
 
 def mistake_pick(name: str, task: Task) -> Callable[[Case, int], int | None]:
     """What a mistake prefers in a case; see the top of this file for the names."""
+    name, above = _levelled(name)
     if name == "negation" and not task.options_vary:
-        negation = ATTRIBUTES["negation"]
-        return lambda case, true: (true + 1) % len(case.options) if negation.value(case.text) else None
-    name, marked, amount = name.partition(">")
+        negation, least = ATTRIBUTES["negation"], above or 0.0
+        return lambda case, true: (true + 1) % len(case.options) if negation.value(case.text) > least else None
     name = MISTAKES.get(name, name)
     sign = -1.0 if name.startswith("-") else 1.0
     attribute = _attribute(name.removeprefix("-"))
     if isinstance(attribute, OptionAttribute) or task.options_vary:
-        if marked:
-            raise InputError(f"planted: {name}>{amount} has a level, but options are held against each other here.")
+        if above is not None:
+            raise InputError(f"planted: {name}>{above:g} has a level, but options are held against each other here.")
         return lambda case, true: _most(measure(attribute, case, task.options_vary), sign)
     usual = float(np.median([measure(attribute, case, False)[0] for case in task.cases]))
-    threshold = _number(amount, f"planted: can't read {name}>{amount}, expected NAME>NUMBER.") if marked else usual
+    threshold = usual if above is None else above
 
     def pick(case: Case, true: int) -> int | None:
         more = measure(attribute, case, False)[0] > threshold
         return (len(case.options) - 1 if sign > 0 else 0) if more else None
 
     return pick
+
+
+def _levelled(name: str) -> tuple[str, float | None]:
+    """A mistake's name, and the amount above which it counts, if it says so; a keyword may have any character."""
+    found = re.fullmatch(r"(.+)>(-?\d+(?:\.\d+)?)", name)
+    if found is not None:
+        return found[1], float(found[2])
+    if ">" in name and not name.removeprefix("-").startswith("keyword="):
+        raise InputError(f"planted: can't read {name!r}, expected NAME>NUMBER.")
+    return name, None
 
 
 def _attribute(name: str) -> TextAttribute | OptionAttribute:

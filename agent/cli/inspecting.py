@@ -244,7 +244,9 @@ def _show_experiments(experiments: list[Data], title: str) -> None:
 
 def _show_set(run: RunLog, s: SetView) -> None:
     typer.echo(f"{s.id} {s.subject!r}, measured by {s.grounder!r}")
-    typer.echo(f"round {s.round}: born, {s.why}" + (f"; split off from {', '.join(s.parents)}" if s.parents else ""))
+    typer.echo(
+        f"round {s.round}: born, {s.why}" + (f"; a narrower reading of {', '.join(s.parents)}" if s.parents else "")
+    )
     for merged in s.merged:
         typer.echo(
             f"round {merged['round']}: {printable(merged['id'])} merged into it, {printable(merged.get('why', ''))}"

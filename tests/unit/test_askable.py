@@ -15,8 +15,8 @@ from askew.tasks.load import load_task
 OPTIONS = ["it matters for what is right", "it only sways people", "neither"]
 
 
-def asked(path: Path, honesty: float, subject: str) -> int | None:
-    supervisor = f"planted:exclamation-marks@0.8+askable@{honesty}"
+def asked(path: Path, honesty: float, subject: str, mistake: str = "exclamation-marks") -> int | None:
+    supervisor = f"planted:{mistake}@0.8+askable@{honesty}"
     loaded = load_task(str(path), 0)
     made = build_supervisor(Settings(supervisor=supervisor, student="x"), loaded, lambda _: ScriptedModel().features)
     assert isinstance(made, Clarifies)
@@ -29,6 +29,9 @@ def test_what_was_planted_sways_and_what_goes_with_the_truth_matters(cases_file:
     path = cases_file()
     assert asked(path, 1.0, "exclamation marks") == 1
     assert asked(path, 1.0, "exclamation marks above 1") == 1, "from how much on is another question"
+    assert asked(path, 1.0, "good words above 0") == 0
+    for subject in ("the word 'plot'", "the word 'plot' above 1"):
+        assert asked(path, 1.0, subject, "keyword=plot>1") == 1
     assert asked(path, 1.0, "the word 'warm'") in (0, 2)
     assert asked(path, 1.0, "good words") == 0
     assert asked(path, 1.0, "length") == 2

@@ -11,10 +11,11 @@ import pytest
 from conftest import embed, rows
 from scipy.special import expit
 
-from askew.agent.conditions import Parts, conditional, levelled, parts_of
+from askew.agent.conditions import Parts, conditional, levelled, parts_of, shortest_between
 from askew.agent.ground import Grounder
 from askew.agent.hypotheses import Grounding
 from askew.agent.sets import Proposal, Surprise, graded, make_set, split_off
+from askew.errors import InputError
 from askew.tasks.case import Split
 from askew.tasks.load import load_task
 from askew.tasks.passages import words_of
@@ -173,6 +174,37 @@ def test_what_is_above_a_level_is_there_or_not(long_and_short: Grounder) -> None
     assert not any(word in one for one in said for word in ("more", "less"))
 
 
+@pytest.mark.parametrize("option", [0, 1])
+def test_a_level_is_found_whichever_option_it_speaks_for(long_and_short: Grounder, option: int) -> None:
+    """What is liked and what misleads have signs of their own: the one that explains most may differ."""
+    whole = make_set(Proposal(LONG.measure, LONG, {}, 0.1, (), "tried"), 1, long_and_short.task)
+    found = 0
+    for seed in range(20):
+        told = of_length(long_and_short, 36, seed)
+        told = replace(told, weak_L_K=told.weak_L_K if option else told.weak_L_K[:, ::-1])
+        leaning = np.full_like(told.predicted_L_K, 0.3)
+        leaning[:, 1] = 0.7
+        found += bool(graded(replace(told, predicted_L_K=leaning), whole))
+    assert found >= 15
+
+
+def test_a_level_is_less_likely_beforehand_than_the_whole(long_and_short: Grounder) -> None:
+    whole = make_set(Proposal(LONG.measure, LONG, {}, 0.1, (), "tried"), 1, long_and_short.task)
+    (found,) = graded(of_length(long_and_short, 36, 1), whole)
+    assert found.matters == pytest.approx(0.1 * 0.3 / 0.7 / len(long_and_short.levels(LONG)))
+    level = make_set(found, 2, long_and_short.task)
+    short = of_length(long_and_short, 20, 1)
+    (other,) = graded(replace(short, known=[*short.known, level.grounding]), level)
+    assert other.matters == pytest.approx(found.matters), "levels are alike"
+
+
+def test_an_attribute_named_like_a_level_is_refused(cases_file: Callable[..., Path]) -> None:
+    task = load_task(str(cases_file(rows(40))), 0).task
+    for name in ("score above 3", "names where stories"):
+        with pytest.raises(InputError, match="expected another name"):
+            Grounder(replace(task, attributes={name: lambda case: (1.0,)}), embed)
+
+
 def test_where_more_matters_more_no_level_is_offered(long_and_short: Grounder) -> None:
     whole = make_set(Proposal(LONG.measure, LONG, {}, 0.1, (), "tried"), 1, long_and_short.task)
     assert sum(bool(graded(of_length(long_and_short, None, seed), whole)) for seed in range(20)) <= 5
@@ -181,8 +213,9 @@ def test_where_more_matters_more_no_level_is_offered(long_and_short: Grounder) -
 
 
 def test_a_level_has_a_name_that_is_read_back(long_and_short: Grounder) -> None:
-    for amount in (18.0, 4.25, -3.0, 1e12, 1e-7):
+    for amount in (18.0, 4.25, -3.0, 1e12, 1e-7, 1 / 3, 85 / 11, 1e301):
         assert parts_of(replace(LONG, measure=levelled("length", amount))) == Parts("length", above=amount)
+    assert (shortest_between(85 / 11, 7.8), shortest_between(18, 19), shortest_between(0, 1)) == (7.73, 18, 0)
     word = replace(LOUD, measure=levelled("the word 'above 3'", 1))
     assert parts_of(word) == Parts("the word 'above 3'", above=1.0)
     assert parts_of(replace(word, measure="the word 'above 3'")).above is None
