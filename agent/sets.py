@@ -219,8 +219,9 @@ def from_surprises(surprise: Surprise) -> list[Proposal]:
     for kind, expected in kinds:
         leading = [a for a in ranked if tried[a].measured in kind][:SURPRISES]
         surprising = (a for a in leading if np.abs(z_A[a]) > SURPRISING)
-        matters = _one_of(len(kind), expected)
-        proposals += [_surprising(surprise, tried[a], z_A[a], len(kind), matters) for a in surprising]
+        proposals += [
+            _surprising(surprise, tried[a], z_A[a], len(kind), _one_of(len(kind), expected)) for a in surprising
+        ]
     return proposals
 
 
