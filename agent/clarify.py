@@ -16,7 +16,7 @@ import numpy as np
 
 from askew.agent.belief import Told
 from askew.agent.conditional_logit import Array
-from askew.agent.conditions import having
+from askew.agent.conditions import more_of
 from askew.agent.hypotheses import Hypothesis, HypothesisSet, Kind
 from askew.agent.journal import Data
 from askew.agent.lab import Lab
@@ -118,7 +118,8 @@ def reasons(task: Task, about: HypothesisSet, matched: float) -> Question:
     if task.options_vary:
         words = f"When one option has more '{about.subject}' than the other: does that make it the better one?"
     else:
-        words = f"When a {task.noun} has {_amount(about)}: does that change what the right answer is?"
+        amount = more_of(about.grounding, about.subject)
+        words = f"When a {task.noun} has {amount}: does that change what the right answer is?"
     says = {hypothesis.id: _TRUE_UNDER[hypothesis.kind] for hypothesis in about.hypotheses}
     return Question(about, REASONS, words, _ANSWERS, {**says, about.names[-1]: 2}, matched)
 
@@ -151,13 +152,10 @@ def generalisations(task: Task, about: HypothesisSet, p_H: Array, r_H_N_K: Array
     meant = list(zip(labels, why, strict=True))
     judged = [(int(label), _in_words(task, about, h)) for h, label in enumerate(label_H_N[:, n])]
     says = {name: meant.index(one) for name, one in zip(about.names, judged, strict=True) if one in meant}
-    one_has = f"{'one option' if task.options_vary else f'a {task.noun}'} has {_amount(about)}"
-    words = f"When {one_has}: which of two ways to judge one like this is meant? {_shown(task, cases[n])}"
+    one_has = "one option has" if task.options_vary else f"a {task.noun} has"
+    amount = more_of(about.grounding, about.subject)
+    words = f"When {one_has} {amount}: which of two ways to judge one like this is meant? {_shown(task, cases[n])}"
     return Question(about, GENERALISATIONS, words, options, says, float(p_H[pair].min()), cases[n].id)
-
-
-def _amount(about: HypothesisSet) -> str:
-    return having(about.grounding, about.subject).removeprefix("with ")
 
 
 def _worth_asking(first: float, second: float) -> bool:

@@ -43,11 +43,21 @@ def shortest_between(amount: float, more: float) -> float:
     return next((number for number in rounded if amount <= number < more), amount)
 
 
-def having(grounding: Grounding, subject: str, direction: int = 1) -> str:
-    """What has more of a subject, in words, or less; above a level it is there or not."""
-    if parts_of(grounding).above is None:
-        return f"with {'more' if direction > 0 else 'less'} '{subject}'"
-    return f"{'with' if direction > 0 else 'without'} '{subject}'"
+def more_of(grounding: Grounding, subject: str) -> str:
+    """More of a subject, in words; above a level it is there or not."""
+    return f"more '{subject}'" if parts_of(grounding).above is None else f"'{subject}'"
+
+
+def having(grounding: Grounding, subject: str, direction: int) -> str:
+    """With more of a subject, in words, or with less."""
+    if direction > 0:
+        return f"with {more_of(grounding, subject)}"
+    return f"with less '{subject}'" if parts_of(grounding).above is None else f"without '{subject}'"
+
+
+def narrowed(grounding: Grounding) -> bool:
+    """Whether a measure has a condition or a level."""
+    return parts_of(grounding).subject != grounding.measure
 
 
 def parts_of(grounding: Grounding) -> Parts:
@@ -55,11 +65,14 @@ def parts_of(grounding: Grounding) -> Parts:
 
     A subject that is told by meaning alone has neither, whatever its words are.
     """
-    if grounding.concept:
-        return Parts(grounding.measure)
+    return Parts(grounding.measure) if grounding.concept else read(grounding.measure)
+
+
+def read(measure: str) -> Parts:
+    """What the name of a measure says."""
     for word, present in ((WHERE, True), (WITHOUT, False)):
-        subject, found, condition = grounding.measure.partition(word)
+        subject, found, condition = measure.partition(word)
         if found:
             return Parts(subject, condition, present)
-    level = _LEVEL.fullmatch(grounding.measure)
-    return Parts(grounding.measure) if level is None else Parts(level[1], above=float(level[2]))
+    level = _LEVEL.fullmatch(measure)
+    return Parts(measure) if level is None else Parts(level[1], above=float(level[2]))

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from askew.agent.conditions import parts_of
+from askew.agent.conditions import narrowed, parts_of
 from askew.agent.design import Candidate
 from askew.agent.hypotheses import HypothesisSet
 from askew.agent.lab import Lab
 from askew.agent.notebook import Notebook
-from askew.agent.write import combined_edits, edits_for, parent_of
+from askew.agent.write import Written, combined_edits, edits_for
 from askew.seeds import stream
 from askew.tasks.attributes import is_of_words
 from askew.tasks.case import Case, Split
@@ -44,7 +44,7 @@ def edits(lab: Lab, notebook: Notebook, seen: set[str]) -> list[Candidate]:
         for alike in by_subject.values()
         if not may_lead.isdisjoint(one.id for one in alike)
         for written in edits_for(lab.task, alike[0].grounding, parents, seen)
-        if (about := _changed(notebook, alike, written.case, by_id[parent_of(written.case.id)]))
+        if (about := _changed(notebook, alike, written, by_id))
     ]
     # What is believed to matter would drown the rest.
     doubted = [
@@ -58,12 +58,18 @@ def edits(lab: Lab, notebook: Notebook, seen: set[str]) -> list[Candidate]:
     return made
 
 
-def _changed(notebook: Notebook, alike: Sequence[HypothesisSet], edit: Case, parent: Case) -> tuple[str, ...]:
+def _changed(
+    notebook: Notebook, alike: Sequence[HypothesisSet], edit: Written, by_id: Mapping[str, Case]
+) -> tuple[str, ...]:
     """The sets of one subject that an edit of it tells of: of narrower readings those that it brings about."""
-    narrower = [one for one in alike if parts_of(one.grounding).subject != one.grounding.measure]
-    effects_2_K_S = notebook.grounder.effects([one.grounding for one in narrower], [edit, parent])
-    same_S = np.isclose(effects_2_K_S[0], effects_2_K_S[1]).all(axis=0)
-    untouched = {one.id for one, same in zip(narrower, same_S, strict=True) if same}
+    narrower = [one for one in alike if narrowed(one.grounding)]
+    untouched: set[str] = set()
+    if narrower:
+        assert edit.parent is not None
+        pair = [edit.case, by_id[edit.parent]]
+        edited_K_S, before_K_S = notebook.grounder.effects([one.grounding for one in narrower], pair)
+        same_S = np.isclose(edited_K_S, before_K_S).all(axis=0)
+        untouched = {one.id for one, same in zip(narrower, same_S, strict=True) if same}
     return tuple(one.id for one in alike if one.id not in untouched)
 
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from askew.agent.annotate import Annotate, Concept, learned, nobody
 from askew.agent.cluster import Embed
 from askew.agent.conditional_logit import Array
-from askew.agent.conditions import conditional, levelled, parts_of, shortest_between
+from askew.agent.conditions import conditional, levelled, narrowed, parts_of, read, shortest_between
 from askew.agent.correlation import correlation
 from askew.agent.hypotheses import Grounding
 from askew.agent.kindred import Nearness, families, tells
@@ -81,7 +81,7 @@ class Grounder:
         self._concepts: dict[str, Concept | None] = {}
         self._attributes = {**bank(task.options_vary), **task.attributes}
         for name in self._attributes:
-            if parts_of(Grounding(name, False, 0, 1.0)).subject != name:
+            if read(name).subject != name:
                 raise InputError(
                     f"the attribute {name!r} of {task.name} is named as what is narrowed to a condition or a level "
                     "is ('… where …', '… without …', '… above 3'): expected another name, such as one with hyphens."
@@ -132,7 +132,7 @@ class Grounder:
 
         None where it is narrowed already.
         """
-        if grounding.concept or parts_of(grounding).subject != grounding.measure:
+        if grounding.concept or narrowed(grounding):
             return []
         others = [other.measure for other in self.attributes() if other.measure != grounding.measure]
         return [

@@ -295,8 +295,8 @@ def surprises(lab: Lab, notebook: Notebook) -> list[Proposal]:
     surprise = Surprise(notebook.grounder, cases, answered_L_K, notebook.expected_answers(cases), known)
     believed = [one for one in notebook.sets if not notebook.beliefs[one.id].doubted]
     proposed = [*from_surprises(surprise), *split_off(surprise, believed)]
-    for one in believed:
-        proposed += graded(replace(surprise, predicted_L_K=notebook.expected_answers(cases, but_for=one)), one)
+    for one, (q_H_L_K, _) in zip(believed, notebook.set_predictions(cases, believed).values(), strict=True):
+        proposed += graded(replace(surprise, predicted_L_K=q_H_L_K[-1]), one)  # by none of its hypotheses
     return proposed
 
 

@@ -313,15 +313,12 @@ class Notebook:
         goes_S: NDArray[np.bool_] = np.abs(surer_S) > GOES_WITH_TRUTH * (speaking_S + FEW)
         return goes_S
 
-    def expected_answers(self, cases: Sequence[Case], but_for: HypothesisSet | None = None) -> Array:
-        """p_N_K of the supervisor's answer by competence and hypothesis sets alone: the rest is surprising.
-
-        As if set ``but_for`` did nothing, if there is one.
-        """
-        there, counts_S = self.measured(cases), np.array([one is not but_for for one in self.sets])
-        liking_S, better_S, misled_S = (self._amounts(what) * counts_S for what in ("liking", "better", "misled"))
-        truth_N_K = beliefs.moved(self.unasked_truth(cases), there.origin_N_K_S @ better_S)
-        answers_N_Y_K = self._plain_answers(there.effects_N_K_S @ liking_S, kept(there.presence_N_S, misled_S))
+    def expected_answers(self, cases: Sequence[Case]) -> Array:
+        """p_N_K of the supervisor's answer by competence and hypothesis sets alone: the rest is surprising."""
+        liking_N_K = self.grounder.effects(self.groundings, cases) @ self._amounts("liking")
+        origin_N_K_S = self.grounder.effects(self.groundings, [self.origin(case) for case in cases])
+        truth_N_K = beliefs.moved(self.unasked_truth(cases), origin_N_K_S @ self._amounts("better"))
+        answers_N_Y_K = self._plain_answers(liking_N_K, self._kept(cases))
         expected_N_K: Array = np.einsum("ny,nyk->nk", truth_N_K, answers_N_Y_K)
         return expected_N_K
 

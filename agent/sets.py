@@ -184,6 +184,12 @@ class Surprise:
         n_A: NDArray[np.int64] = (np.abs(effects_L_K_A).max(axis=1) > 0).sum(axis=0)
         return n_A
 
+    def narrower(self, offered: Sequence[Grounding], among: int) -> list[Grounding]:
+        """The untried ones that hold in enough of the cases, and in enough fewer than ``among``."""
+        tried = self.untried(offered)
+        holding = zip(tried, self.holding(tried), strict=True)
+        return [grounding for grounding, n in holding if LEAST_HELD <= n <= among - LEAST_HELD]
+
     def told_by(self, grounding: Grounding, sign: float) -> tuple[str, ...]:
         """The cases whose answers speak for the measure most."""
         effects_L_K = self.grounder.effects([grounding], self.cases)[:, :, 0]
@@ -235,9 +241,8 @@ def split_off(surprise: Surprise, believed: Sequence[HypothesisSet]) -> list[Pro
         return []
     proposals = []
     for one in believed:
-        tried = surprise.untried(surprise.grounder.conditionals(one.grounding))
-        (holding,), holding_A = surprise.holding([one.grounding]), surprise.holding(tried)
-        tried = [g for g, n in zip(tried, holding_A, strict=True) if LEAST_HELD <= n <= holding - LEAST_HELD]
+        (among,) = surprise.holding([one.grounding])
+        tried = surprise.narrower(surprise.grounder.conditionals(one.grounding), among)
         if not tried:
             continue
         z_A = surprise.explained(tried)
@@ -254,22 +259,21 @@ def graded(surprise: Surprise, one: HypothesisSet) -> list[Proposal]:
     At most one such level. ``surprise`` expects nothing of the set: other levels are alternatives to the whole of it,
     or to its own.
     """
-    grounder, n_cases = surprise.grounder, len(surprise.cases)
+    grounder = surprise.grounder
     offered = grounder.levels(one.grounding)
-    tried = surprise.untried(offered)
-    holding_A = surprise.holding(tried)
-    tried = [g for g, n in zip(tried, holding_A, strict=True) if LEAST_HELD <= n <= n_cases - LEAST_HELD]
-    if n_cases < FEWEST_ANSWERS or not tried:
+    tried = surprise.narrower(offered, len(surprise.cases))
+    if len(surprise.cases) < FEWEST_ANSWERS or not tried:
         return []
     z_2_A = surprise.explained_by_kind([*tried, one.grounding])
     # Of each kind the way that the whole goes.
     towards_2_A = z_2_A[:, :-1] * np.sign(z_2_A[:, -1:])
     best = int(towards_2_A.max(axis=0).argmax())
+    # Half the square of a score is about what it adds to the log-likelihood.
+    if towards_2_A[:, best].max() < np.hypot(np.abs(z_2_A[:, -1]).max(), GRADED):
+        return []
     pool = grounder.task.split(Split.POOL)
     best_N_K, whole_N_K = np.moveaxis(grounder.effects([tried[best], one.grounding], pool), 2, 0)
-    # Half the square of a score is about what it adds to the log-likelihood.
-    surpassing = towards_2_A[:, best].max() >= np.hypot(np.abs(z_2_A[:, -1]).max(), GRADED)
-    if not surpassing or duplicate_of(best_N_K, [whole_N_K]) is not None:
+    if duplicate_of(best_N_K, [whole_N_K]) is not None:
         return []
     # Beside the whole; as likely as the set is, where that is one of the levels.
     apart = 1.0 if parts_of(one.grounding).above is not None else ELSEWHERE / (1.0 - ELSEWHERE) / len(offered)

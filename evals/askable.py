@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from askew.agent.clarify import NOTHING_TO_DO, SWAYS_PEOPLE, makes_right
-from askew.agent.conditions import ABOVE
+from askew.agent.conditions import read
 from askew.errors import InputError
-from askew.evals.simulated import MISTAKES, PlantedSupervisor, mistake_pick
+from askew.evals.simulated import MISTAKES, PlantedSupervisor, and_level, mistake_pick
 from askew.seeds import stream
 from askew.tasks.attributes import keyword
 from askew.tasks.gold import LoadedTask
@@ -28,7 +28,6 @@ ASKED = 400
 GOES_WITH = 4.0
 """Standard errors from chance at which a subject goes with the truth."""
 _SUBJECT = re.compile(r"has (?:more )?'(?P<subject>.+?)'(?: than the other)?:")
-_LEVEL = re.compile(rf"(?:>|{ABOVE})-?\d+(?:\.\d+)?$")
 
 
 @dataclass(frozen=True)
@@ -58,14 +57,17 @@ class AskableSupervisor(PlantedSupervisor):
 
 def askable(base: PlantedSupervisor, argument: str, honesty: float, loaded: LoadedTask) -> AskableSupervisor:
     """``base``, planted by ``argument``, that can be asked about itself."""
-    swaying = {_plain(_called(term.partition("@")[0])) for term in argument.split("+")}
+    swaying = {_plain(_called(and_level(term.partition("@")[0].strip())[0])) for term in argument.split("+")}
     cases = [case for case in loaded.task.cases if case.id in loaded.gold][:ASKED]
 
     def known(subject: str) -> tuple[int, str]:
+        parts = read(subject)
+        if parts.above is not None:  # from however much on, it is the same subject
+            subject = parts.subject
         if _plain(subject) in swaying:
             return SWAYS, _REASONS[SWAYS]
         try:
-            pick = mistake_pick(subject.replace(ABOVE, ">"), loaded.task)
+            pick = mistake_pick(subject if parts.above is None else f"{subject}>{parts.above}", loaded.task)
             picks = [(pick(case, 0), loaded.gold[case.id]) for case in cases]
         except InputError:  # nothing that is known by that name
             return NEITHER, _REASONS[NEITHER]
@@ -88,13 +90,12 @@ def _goes_together(picks: Sequence[tuple[int | None, int]]) -> int:
 
 
 def _called(name: str) -> str:
-    """What the agent calls a planted mistake: keywords by the name of their attribute, levels left out."""
-    name = _LEVEL.sub("", name.strip())
-    words = name.removeprefix("-").partition("keyword=")[2]
+    """What the agent calls a planted mistake: keywords by the name of their attribute."""
+    words = name.strip().removeprefix("-").partition("keyword=")[2]
     return keyword(*(word.strip() for word in words.split(","))).name if words else name
 
 
 def _plain(name: str) -> str:
-    """A name of a mistake as its attribute is called, from however much on it matters."""
-    name = _LEVEL.sub("", name.strip().removeprefix("-"))
+    """A name of a mistake as its attribute is called."""
+    name = name.strip().removeprefix("-")
     return MISTAKES.get(name, name).removeprefix("-").replace("-", " ")

@@ -141,7 +141,7 @@ def _term(term: str, kind: str, default: float) -> tuple[str, float]:
 
 def mistake_pick(name: str, task: Task) -> Callable[[Case, int], int | None]:
     """What a mistake prefers in a case; see the top of this file for the names."""
-    name, above = _levelled(name)
+    name, above = and_level(name)
     if name == "negation" and not task.options_vary:
         negation, least = ATTRIBUTES["negation"], above or 0.0
         return lambda case, true: (true + 1) % len(case.options) if negation.value(case.text) > least else None
@@ -162,8 +162,11 @@ def mistake_pick(name: str, task: Task) -> Callable[[Case, int], int | None]:
     return pick
 
 
-def _levelled(name: str) -> tuple[str, float | None]:
-    """A mistake's name, and the amount above which it counts, if it says so; a keyword may have any character."""
+def and_level(name: str) -> tuple[str, float | None]:
+    """A mistake's name, and the amount above which it counts, if it says so; a keyword may have any character.
+
+    Raises ``InputError`` where what follows the mark is no number.
+    """
     found = re.fullmatch(r"(.+)>(-?\d+(?:\.\d+)?)", name)
     if found is not None:
         return found[1], float(found[2])

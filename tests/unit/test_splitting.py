@@ -131,7 +131,7 @@ LONG = replace(LOUD, measure="length")
 
 @pytest.fixture
 def long_and_short(cases_file: Callable[..., Path]) -> Grounder:
-    """Reviews of 5 to 44 words."""
+    """Reviews of 7 to 45 words."""
     made = rows(320)
     for index, row in enumerate(made):
         row["text"] = f"Number {index}: it is what it is" + " and so" * (index % 20) + "."
