@@ -77,6 +77,13 @@ class Logit:
         theta_M_D: Array = self.theta_D + spread_D_M.T
         return theta_M_D
 
+    def variances(self, columns_N_K_D: Array) -> Array:
+        """var_N_K: posterior variance of the scores of some options."""
+        n, k, d = columns_N_K_D.shape
+        white_D_NK = solve_triangular(self.precision_factor_D_D, columns_N_K_D.reshape(n * k, d).T, lower=True)
+        var_N_K: Array = (white_D_NK**2).sum(axis=0).reshape(n, k)
+        return var_N_K
+
     def deviations(self) -> Array:
         """sd_D: posterior standard deviation of each coefficient."""
         covariance_D_D = cho_solve((self.precision_factor_D_D, True), np.eye(len(self.theta_D)))

@@ -2,15 +2,11 @@
 
 A set's alternatives exclude each other; those of different sets don't, and subjects that go together in the cases
 (length and the number of sentences) compete for the same answers. So the sets are weighed jointly. Each is in one
-*state*: none of these, or one of its hypotheses at one strength. Given the states an answer has an exact likelihood,
-
-    p(w) = Σ_y p(y) [(1 - ε) softmax_k(c·1[k = y] + Σ likings φ(k) + bias_k)[w] + ε/K],
-
-in which what makes an option *better* moves p(y), what is *liked* moves the answer, and what *misleads* takes away from
-the competence c. A case and its edits share one truth, and what is better is read off the case that was edited: that is
-how a pair tells liking from truth. The posterior is sampled by Gibbs over the states, with a second move that hands an
+*state*: none of these, or one of its hypotheses at one strength. Given the states an answer has an exact likelihood
+(:mod:`askew.agent.answering`). The posterior is sampled by Gibbs over the states, with a second move that hands an
 effect from one subject to another (stochastic search variable selection: George & McCulloch 1993, "Variable selection
-via Gibbs sampling"). Probabilities are averages of the exact conditional ones, not counts.
+via Gibbs sampling"). Probabilities are averages of the exact conditional ones, not counts. A few more answers are heard
+by weighing the draws anew (:mod:`askew.agent.reweigh`).
 """
 
 from __future__ import annotations
@@ -23,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
+from askew.agent.answering import Answering, Evidence, Pull
 from askew.agent.conditional_logit import Array
 from askew.agent.hypotheses import HypothesisSet, Kind
-from askew.agent.infogain import Array32
 from askew.agent.worlds import Worlds
 
 STRENGTHS = (0.8, 2.0, 5.0)
@@ -59,20 +55,28 @@ TOGETHER = 24
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """L answers and all that bears on them."""
+class State:
+    """What one set may say: a hypothesis (its index in the set, -1 for none of these) at one strength."""
 
-    prior_L_K: Array
-    """The truth as believed before any answer."""
-    effects_L_K_S: Array
-    """φ of each set's subject in the case that was asked."""
-    origin_L_K_S: Array
-    """φ of each set's subject in the case of which it is an edit (in itself, where it is none)."""
-    presence_L_S: Array
-    """How much of the subject there is in the case as a whole, 0 to 1."""
-    weak_L: NDArray[np.int64]
-    group_L: NDArray[np.int64]
-    """Cases with the same number share their truth (a case and its edits)."""
+    hypothesis: int
+    kind: Kind | None
+    amount: float
+    log_prior: float
+
+
+@dataclass(frozen=True)
+class Draws:
+    """T draws of everything that is unsure, and how much each counts by the answers that came after."""
+
+    states: tuple[tuple[State, ...], ...]
+    """Every state of each set, none of these first."""
+    worlds: Worlds
+    slip_T: Array
+    sharp_T: Array
+    log_weight_T: Array
+    log_p_T_V: tuple[Array, ...]
+    """For each set the log-probability of its states by each draw of the rest of the world, times how much that counts;
+    up to one constant."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,8 @@ class Joint:
     """Share of the competence that a subject's presence takes away; above 1, answers turn round."""
     worlds: Worlds
     """Draws of it; competence and biases are in these alone."""
+    draws: Draws
+    """The same with all that more answers are held against."""
 
 
 @dataclass(frozen=True)
@@ -98,25 +104,6 @@ class _State:
     kind: Kind | None
     amount: float
     log_prior: float
-
-
-@dataclass(frozen=True)
-class _Pull:
-    """What V ways of the world do to L answers: what is liked, what is better, and the share of competence kept.
-
-    What is the same in all V ways has one row.
-    """
-
-    liking_K_V_L: Array32
-    better_K_V_L: Array32
-    kept_V_L: Array32
-
-    def __add__(self, other: _Pull) -> _Pull:
-        return _Pull(
-            self.liking_K_V_L + other.liking_K_V_L,
-            self.better_K_V_L + other.better_K_V_L,
-            self.kept_V_L * other.kept_V_L,
-        )
 
 
 def weigh(
@@ -143,22 +130,25 @@ def weigh(
     told = list(log_told) or [None] * len(sets)
     states = [_states_of(one, said) for one, said in zip(sets, told, strict=True)]
     sampler = _Sampler(states, evidence, biased, rng)
-    total_S = [np.zeros(len(own)) for own in states]
     matters_T_S: list[list[float]] = []
-    worlds: list[tuple[Array, float, Array]] = []
+    worlds: list[tuple[Array, float, Array, float, float]] = []
+    conditional_T_S: list[list[Array]] = []
     for _ in range(burn_in):
         sampler.sweep()
     wanted, counted, settled = sweeps - burn_in, 0, False
     while counted < wanted or (counted < LONGER * wanted and not settled):
         conditional_S = sampler.sweep()
         worlds.append(sampler.world())
-        total_S = [total_V + p_V for total_V, p_V in zip(total_S, conditional_S, strict=True)]
+        conditional_T_S.append(conditional_S)
         matters_T_S.append([1.0 - p_V[0] for p_V in conditional_S])
         counted += 1
         if counted == wanted or (counted > wanted and counted % BATCH == 0):
             settled = _settled(np.array(matters_T_S))
-    drawn = Worlds(*(np.array(column) for column in zip(*worlds, strict=True)))
-    return _summary(states, [total_V / counted for total_V in total_S], drawn)
+    amount_T_S_M, competence_T, bias_T_K, slip_T, sharp_T = map(np.array, zip(*worlds, strict=True))
+    drawn = Worlds(amount_T_S_M, competence_T, bias_T_K)
+    with np.errstate(divide="ignore"):
+        log_p_T_V = tuple(np.log(np.array(p_T_V)) for p_T_V in zip(*conditional_T_S, strict=True))
+    return summed_up(Draws(tuple(states), drawn, slip_T, sharp_T, np.zeros(counted), log_p_T_V), drawn)
 
 
 def _settled(matters_T_S: Array) -> bool:
@@ -174,29 +164,31 @@ def _settled(matters_T_S: Array) -> bool:
     return bool((mean_B_S.std(axis=0, ddof=1) / np.sqrt(whole)).max() <= SETTLED)
 
 
-def _states_of(hypothesis_set: HypothesisSet, told_H: Array | None) -> list[_State]:
+def _states_of(hypothesis_set: HypothesisSet, told_H: Array | None) -> tuple[State, ...]:
     """Every state of a set, none of these first."""
     told_H = np.zeros(len(hypothesis_set.hypotheses) + 1) if told_H is None else told_H
-    states = [_State(-1, None, 0.0, float(np.log(hypothesis_set.prior_none) + told_H[-1]))]
+    states = [State(-1, None, 0.0, float(np.log(hypothesis_set.prior_none) + told_H[-1]))]
     for index, hypothesis in enumerate(hypothesis_set.hypotheses):
         amounts = DEGREES if hypothesis.kind is Kind.MISLED else STRENGTHS
         log_prior = float(np.log(hypothesis.prior / len(amounts)) + told_H[index])
-        states += [_State(index, hypothesis.kind, hypothesis.direction * amount, log_prior) for amount in amounts]
-    return states
+        states += [State(index, hypothesis.kind, hypothesis.direction * amount, log_prior) for amount in amounts]
+    return tuple(states)
 
 
-def _summary(states: Sequence[Sequence[_State]], mean_S: Sequence[Array], worlds: Worlds) -> Joint:
+def summed_up(draws: Draws, worlds: Worlds) -> Joint:
+    """The posterior by its draws; ``worlds`` are the same, each as often as it counts."""
     p_S = []
-    liking_S, better_S, misled_S = np.zeros((3, len(states)))
-    for s, (own, mean_V) in enumerate(zip(states, mean_S, strict=True)):
+    liking_S, better_S, misled_S = np.zeros((3, len(draws.states)))
+    for s, (own, log_p_T_V) in enumerate(zip(draws.states, draws.log_p_T_V, strict=True)):
+        mean_V = np.exp(log_p_T_V - log_p_T_V.max()).sum(axis=0)
         p_H = np.zeros(max(state.hypothesis for state in own) + 2)
-        for state, p in zip(own, mean_V, strict=True):
+        for state, p in zip(own, mean_V / mean_V.sum(), strict=True):
             p_H[state.hypothesis] += p
             liking_S[s] += p * state.amount * (state.kind is Kind.LIKED)
             better_S[s] += p * state.amount * (state.kind is Kind.BETTER)
             misled_S[s] += p * state.amount * (state.kind is Kind.MISLED)
         p_S.append(p_H / p_H.sum())
-    return Joint(tuple(p_S), liking_S, better_S, misled_S, worlds)
+    return Joint(tuple(p_S), liking_S, better_S, misled_S, worlds, draws)
 
 
 class _Sampler:
@@ -206,17 +198,11 @@ class _Sampler:
     """
 
     def __init__(
-        self, states: Sequence[Sequence[_State]], evidence: Evidence, biased: bool, rng: np.random.Generator
+        self, states: Sequence[Sequence[State]], evidence: Evidence, biased: bool, rng: np.random.Generator
     ) -> None:
-        n, k = evidence.prior_L_K.shape
+        k = evidence.prior_L_K.shape[1]
         self._rng = rng
-        self._member_L_G = np.float32(evidence.group_L[:, None] == np.unique(evidence.group_L))
-        self._sizes_G = self._member_L_G.sum(axis=0)
-        self._prior_K_1_L = _single(np.log(np.maximum(evidence.prior_L_K, 1e-12)).T[:, None])
-        self._effects_K_S_L = _single(np.moveaxis(evidence.effects_L_K_S, (1, 2), (0, 1)))
-        self._origin_K_S_L = _single(np.moveaxis(evidence.origin_L_K_S, (1, 2), (0, 1)))
-        self._presence_S_L = _single(evidence.presence_L_S.T)
-        self._said_Y_1_L = np.eye(k, dtype=np.float32)[:, None, evidence.weak_L]
+        self._answering = Answering(evidence)
         # Of two options one bias is enough. Of many each has its own, or one answer for everything would cost the first
         # option more than any other.
         self._biased = range(1 if k == 2 else 0, k) if biased else range(0)
@@ -228,8 +214,6 @@ class _Sampler:
         self._log_odds_V = self._log_prior_V - self._log_prior_V[self._first_S[self._set_V]]
         self._kind_V = np.array([_KINDS.index(state.kind) for state in every], dtype=np.int64)
         self._now_S = self._first_S[:-1].copy()
-        nothing_K_1_L = np.zeros((k, 1, n), dtype=np.float32)
-        self._nothing = _Pull(nothing_K_1_L, nothing_K_1_L, np.ones((1, n), dtype=np.float32))
         self.competence, self._slip, self._sharp = len(COMPETENCE) // 2, 0, 1
         self.bias_K = np.full(k, len(BIASES) // 2)
 
@@ -240,13 +224,14 @@ class _Sampler:
         self._hand_over_all()
         return conditional_S
 
-    def world(self) -> tuple[Array, float, Array]:
-        """The present state: amount_S_M, competence and bias_K."""
+    def world(self) -> tuple[Array, float, Array, float, float]:
+        """The present state: amount_S_M, competence, bias_K, slips and sharpness."""
         amount_S_M = np.zeros((len(self._now_S), len(Kind)))
         active_S = np.flatnonzero(self._active())
         now_V = self._now_S[active_S]
         amount_S_M[active_S, self._kind_V[now_V] - 1] = self._amount_V[now_V]
-        return amount_S_M, float(COMPETENCE[self.competence]), BIASES[self.bias_K]
+        nuisance = float(COMPETENCE[self.competence]), BIASES[self.bias_K], SLIPS[self._slip], SHARPNESS[self._sharp]
+        return amount_S_M, *nuisance
 
     def _active(self) -> NDArray[np.bool_]:
         """active_S: which sets are in a state that does anything."""
@@ -312,7 +297,7 @@ class _Sampler:
         for k in self._biased:
             shift_K_V_1 = np.zeros((len(self.bias_K), len(BIASES), 1), dtype=np.float32)
             shift_K_V_1[k, :, 0] = BIASES - BIASES[self.bias_K[k]]
-            shifted = _Pull(pull.liking_K_V_L + shift_K_V_1, pull.better_K_V_L, pull.kept_V_L)
+            shifted = Pull(pull.liking_K_V_L + shift_K_V_1, pull.better_K_V_L, pull.kept_V_L)
             self.bias_K[k] = self._draw(self._loglik(shifted) + LOG_BIASES)
 
     def _draw(self, log_p_V: Array) -> int:
@@ -325,19 +310,11 @@ class _Sampler:
 
     # -- likelihood -----------------------------------------------------------------------------------
 
-    def _pull_of(self, chosen_V: NDArray[np.int64], kind: Kind | None) -> _Pull:
+    def _pull_of(self, chosen_V: NDArray[np.int64], kind: Kind | None) -> Pull:
         """What some states, all of one kind, do to every answer."""
-        none = self._nothing
-        if kind is None:
-            return none
-        sets_V, amount_V_1 = self._set_V[chosen_V], _single(self._amount_V[chosen_V][:, None])
-        if kind is Kind.LIKED:
-            return _Pull(amount_V_1 * self._effects_K_S_L[:, sets_V], none.better_K_V_L, none.kept_V_L)
-        if kind is Kind.BETTER:
-            return _Pull(none.liking_K_V_L, amount_V_1 * self._origin_K_S_L[:, sets_V], none.kept_V_L)
-        return _Pull(none.liking_K_V_L, none.better_K_V_L, 1.0 - amount_V_1 * self._presence_S_L[sets_V])
+        return self._answering.pull_of(kind, self._set_V[chosen_V], self._amount_V[chosen_V])
 
-    def _all_but(self, left_out: int | None) -> _Pull:
+    def _all_but(self, left_out: int | None) -> Pull:
         """What all sets but one do in their present states."""
         active_S = self._active()
         if left_out is not None:
@@ -346,13 +323,13 @@ class _Sampler:
         _, liked, better, misled = (
             self._pull_of(active_V[self._kind_V[active_V] == number], kind) for number, kind in enumerate(_KINDS)
         )
-        return _Pull(
+        return Pull(
             liked.liking_K_V_L.sum(axis=1, keepdims=True),
             better.better_K_V_L.sum(axis=1, keepdims=True),
             misled.kept_V_L.prod(axis=0, keepdims=True),
         )
 
-    def _loglik_of(self, chosen_V: NDArray[np.int64], rest: _Pull) -> Array:
+    def _loglik_of(self, chosen_V: NDArray[np.int64], rest: Pull) -> Array:
         """loglik_V of all answers for some states, ``rest`` being what the other sets do."""
         loglik_V = np.zeros(len(chosen_V))
         for number, kind in enumerate(_KINDS):
@@ -362,36 +339,16 @@ class _Sampler:
         return loglik_V
 
     def _loglik(
-        self, pull: _Pull, competence_V: Array | None = None, slip_V: Array | None = None, sharp_V: Array | None = None
+        self, pull: Pull, competence_V: Array | None = None, slip_V: Array | None = None, sharp_V: Array | None = None
     ) -> Array:
-        """loglik_V of all answers for V ways the world may be; axes of length 1 broadcast.
-
-        The options come first: with few of them that is where numpy adds up fastest.
-        """
-        c_V_1 = _single(COMPETENCE[[self.competence]] if competence_V is None else competence_V)[:, None]
-        slip_V_1 = _single(SLIPS[[self._slip]] if slip_V is None else slip_V)[:, None]
-        sharp_V_1 = _single(SHARPNESS[[self._sharp]] if sharp_V is None else sharp_V)[:, None]
-        k = len(self.bias_K)
-        liking_K_V_L = pull.liking_K_V_L + _single(BIASES[self.bias_K])[:, None, None]
-        weight_K_V_L = np.exp(liking_K_V_L - liking_K_V_L.max(axis=0))
-        # Of the softmax, the true option's weight is exp(competence) times what it would be otherwise.
-        boost_V_L = np.expm1(c_V_1 * pull.kept_V_L)
-        said_V_L = np.einsum("kvl,kl->vl", weight_K_V_L, self._said_Y_1_L[:, 0])
-        answered_Y_V_L = said_V_L * (1.0 + boost_V_L * self._said_Y_1_L)
-        answered_Y_V_L = answered_Y_V_L / (weight_K_V_L.sum(axis=0) + weight_K_V_L * boost_V_L)
-        answered_Y_V_L = np.log((1 - slip_V_1) * answered_Y_V_L + slip_V_1 / k)
-        # One truth has one prior: the members' predictions of it are averaged, their answers are added up.
-        prior_Y_V_G = self._pooled(sharp_V_1 * self._prior_K_1_L + pull.better_K_V_L) / self._sizes_G
-        joint_Y_V_G = self._pooled(answered_Y_V_L) + prior_Y_V_G
-        loglik_V: Array = (_logsumexp(joint_Y_V_G) - _logsumexp(prior_Y_V_G)).sum(axis=1, dtype=np.float64)
-        return loglik_V
-
-    def _pooled(self, values_Y_V_L: Array32) -> Array32:
-        """Sums over the cases that share a truth."""
-        if len(self._sizes_G) == values_Y_V_L.shape[2]:
-            return values_Y_V_L
-        pooled_Y_V_G: Array32 = values_Y_V_L @ self._member_L_G
-        return pooled_Y_V_G
+        """loglik_V of all answers for V ways the world may be; what isn't given is as it is at present."""
+        return self._answering.loglik(
+            pull,
+            BIASES[self.bias_K][None],
+            COMPETENCE[[self.competence]] if competence_V is None else competence_V,
+            SLIPS[[self._slip]] if slip_V is None else slip_V,
+            SHARPNESS[[self._sharp]] if sharp_V is None else sharp_V,
+        )
 
 
 def _softmax(log_p_V: Array) -> Array:
@@ -399,15 +356,3 @@ def _softmax(log_p_V: Array) -> Array:
     weight_V = np.exp(log_p_V - log_p_V.max())
     p_V: Array = weight_V / weight_V.sum()
     return p_V
-
-
-def _single(values: Array) -> Array32:
-    """In single precision: exponentials and logarithms are what a sweep consists of, and take half the time."""
-    return np.ascontiguousarray(values, dtype=np.float32)
-
-
-def _logsumexp(values_Y_V_G: Array32) -> Array32:
-    """Over the first axis, like ``np.logaddexp.reduce`` of it in a fifth of the time."""
-    top_V_G = values_Y_V_G.max(axis=0)
-    total_V_G: Array32 = top_V_G + np.log(np.exp(values_Y_V_G - top_V_G).sum(axis=0))
-    return total_V_G

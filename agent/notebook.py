@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -11,14 +12,16 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from askew.agent import belief as beliefs
+from askew.agent.answering import Evidence
 from askew.agent.belief import SetBelief, Told, kept, kept_by_others
 from askew.agent.conditional_logit import Array, flat_logit
 from askew.agent.design import Candidate
 from askew.agent.ground import Grounder
 from askew.agent.hypotheses import Grounding, HypothesisSet, Kind
 from askew.agent.infogain import entropy
-from askew.agent.joint import Evidence, weigh
+from askew.agent.joint import Joint, weigh
 from askew.agent.representation import Representation
+from askew.agent.reweigh import reweigh
 from askew.agent.theory import Answers, Theory, fit_theory
 from askew.agent.truth import Heard, Pool, Truth, Unasked, fit_unasked, hear, taste_for, trust_in
 from askew.agent.worlds import Worlds
@@ -30,6 +33,8 @@ EFFECT_VARIANCE = 1.0
 LEAST_VARIANCE = 1e-4
 GOES_WITH_TRUTH = 0.15
 """How much surer than usual, on average, the student is of the option for which something speaks that is telling."""
+MUCH_TRUST = 0.1
+"""By so much trust in the own opinion, gained or lost, all answers are held against other truths than before."""
 FEW = 2.0
 """So many cases with a subject that are as usual are added to those there are: a few prove little."""
 
@@ -53,6 +58,25 @@ class Measured:
     """The same in the case of which it is an edit (in itself, where it is none): the truth is read off that."""
     presence_N_S: Array
     """How much of it there is in the case as a whole, 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Weighed:
+    """A joint posterior, and what it is of."""
+
+    joint: Joint
+    sets: tuple[HypothesisSet, ...]
+    answers: int
+    told: int
+    """How many answers to questions in words."""
+    trust: float
+    """How far the own opinion was trusted: the truths that answers are held against go by it."""
+
+    def still_holds(self, sets: Sequence[HypothesisSet], told: Mapping[str, Sequence[Told]], trust: float) -> bool:
+        """Whether answers to cases are all that is new."""
+        same_sets = len(sets) == len(self.sets) and all(map(operator.is_, sets, self.sets))
+        same_told = self.told == sum(map(len, told.values()))
+        return same_sets and same_told and abs(trust - self.trust) <= MUCH_TRUST
 
 
 @dataclass
@@ -89,6 +113,7 @@ class Notebook:
     truth_model: Truth | None = None
     theory: Theory | None = None
     _unasked: tuple[int, Unasked] | None = None
+    _weighed: _Weighed | None = None
     _first: Representation | None = None
     """The eyes of the student before it was retrained; it judges sources, since the later ones learned from them."""
 
@@ -355,21 +380,11 @@ class Notebook:
         return predicted
 
     def update_beliefs(self) -> None:
-        """The joint posterior of all sets over the whole history of answers, and what it says of each."""
+        """The joint posterior of all sets after the answers so far, and what it says of each."""
         cases, weak_L = self.answered(), np.array(self.weak_labels(), dtype=np.int64)
-        there = self.measured(cases)
-        evidence = Evidence(
-            prior_L_K=self.unasked_truth(cases),
-            effects_L_K_S=there.effects_N_K_S,
-            origin_L_K_S=there.origin_N_K_S,
-            presence_L_S=there.presence_N_S,
-            weak_L=weak_L,
-            group_L=self._groups(cases),
-        )
-        told = [beliefs.told_likelihood(s.names, self.told.get(s.id, ())) for s in self.sets]
-        rng = stream(self.seed, "joint", len(cases))
-        varying = self.representation.task.options_vary
-        joint = weigh(self.sets, evidence, rng, biased=not varying, log_told=told)
+        joint = self._reweighed(cases) or self._sampled(cases)
+        told = sum(map(len, self.told.values()))
+        self._weighed = _Weighed(joint, tuple(self.sets), len(cases), told, self._trust)
         self.worlds = joint.worlds
         self.competence, self.bias_K = float(self.worlds.competence_T.mean()), self.worlds.bias_T_K.mean(axis=0)
         amounts = zip(joint.liking_S, joint.better_S, joint.misled_S, strict=True)
@@ -381,6 +396,41 @@ class Notebook:
             belief = beliefs.believe(hypothesis_set, p_H, score_H, q_H_L_K, weak_L)
             self.beliefs[hypothesis_set.id] = belief
             self.suspected[hypothesis_set.id] = max(self.suspected.get(hypothesis_set.id, 0.0), 1.0 - belief.none)
+
+    def _sampled(self, cases: Sequence[Case]) -> Joint:
+        """The posterior by sampling, over the whole history of answers."""
+        told = [beliefs.told_likelihood(s.names, self.told.get(s.id, ())) for s in self.sets]
+        rng = stream(self.seed, "joint", len(cases))
+        varying = self.representation.task.options_vary
+        return weigh(self.sets, self._evidence(cases), rng, biased=not varying, log_told=told)
+
+    def _reweighed(self, cases: Sequence[Case]) -> Joint | None:
+        """The posterior by what the draws of the last one make of the answers since; none where they can't tell."""
+        before = self._weighed
+        if before is None or before.answers == 0 or not before.still_holds(self.sets, self.told, self._trust):
+            return None
+        group_L = self._groups(cases)
+        # A case and its edits share one truth: what was known of it before says what to expect of the next.
+        near_L = np.isin(group_L, group_L[before.answers :])
+        new_L = np.arange(len(cases)) >= before.answers
+        there = [case for case, near in zip(cases, near_L, strict=True) if near]
+        return reweigh(before.joint, self._evidence(there, near_L), new_L[near_L])
+
+    def _evidence(self, cases: Sequence[Case], which_L: NDArray[np.bool_] | None = None) -> Evidence:
+        """What bears on the answers to ``cases``: all that were answered, or ``which_L`` of these."""
+        there, weak_L = self.measured(cases), np.array(self.weak_labels(), dtype=np.int64)
+        return Evidence(
+            prior_L_K=self.unasked_truth(cases),
+            effects_L_K_S=there.effects_N_K_S,
+            origin_L_K_S=there.origin_N_K_S,
+            presence_L_S=there.presence_N_S,
+            weak_L=weak_L if which_L is None else weak_L[which_L],
+            group_L=self._groups(cases),
+        )
+
+    @property
+    def _trust(self) -> float:
+        return 0.0 if self.truth_model is None else self.truth_model.trust
 
     def forget(self, hypothesis_set: HypothesisSet) -> None:
         """Give a set up; what was learned with it stands until the next :meth:`learn`."""

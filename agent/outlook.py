@@ -71,7 +71,7 @@ def predicted(
     liking_M_S, better_M_S, misled_M_S = map(worlds.amounts, Kind)
     q_M, r_M = [], []
     for m, leaning_D in enumerate(leaning_M_D):
-        r_N_K = truth_model.scores_of(*seen, leaning_D)
+        r_N_K = truth_model.scores_if(*seen, leaning_D)
         if notebook.representation.task.options_vary:
             r_N_K = softmax(r_N_K + there.origin_N_K_S @ better_M_S[m], axis=1)
             q_M.append(np.einsum("ny,nyk->nk", r_N_K, answers_in(worlds, m, there)))

@@ -12,7 +12,8 @@ Two witnesses, each with its own weight:
 
 truth log-odds = trust · unasked + worth · leaning + again + balance. ``trust`` is the probability that the own
 opinion has anything to do with what the supervisor answers; ``worth`` is how much the leaning tells the student, by
-its unasked belief, about the truth (ADR 4). Neither needs a gold label. Where a taste is judged nobody but the
+its unasked belief, about the truth, and less as long as few answers tell what the leaning is (ADR 4). Neither needs a
+gold label. Where a taste is judged nobody but the
 supervisor can say what is right: the own opinion is one more thing to be weighed by the answers, and does not judge
 them.
 
@@ -45,6 +46,8 @@ COMPETENT = np.linspace(0.6, 0.95, 8)
 """How often a supervisor worth asking is right: a grid with equal prior mass."""
 WORTH_START, WORTH_VARIANCE = 1.0, 0.06
 """Prior of the worth of a leaning: taken at its face value where the student has no opinion to judge it by."""
+KNOWN_WELL = 0.5
+"""From this reliability on a leaning has all of its worth (see LOG.md)."""
 
 
 @dataclass(frozen=True)
@@ -70,21 +73,30 @@ class Truth:
     leaning: Logit
     trust: float
     worth: float
+    """Of the leaning as far as it is known."""
+    worth_once_known: float
+    """The same of a leaning that is known."""
     again_D: Array
     """Coefficients of what it learned of its own belief of the pool; 0 where it learned nothing of it."""
     balance_K: Array
 
-    def scores_of(self, columns_N_K_D: Array, opinion_N_K: Array, leaning_D: Array) -> Array:
-        """scores_N_K of the truth when the leaning has the coefficients ``leaning_D``."""
-        own_N_K = self.trust * (columns_N_K_D @ self.unasked.logit.theta_D + opinion_N_K)
-        scores_N_K: Array = own_N_K + columns_N_K_D @ (self.worth * leaning_D + self.again_D) + self.balance_K
-        return scores_N_K
-
     def of(self, columns_N_K_D: Array, opinion_N_K: Array, better_N_K: Array | float = 0.0) -> Array:
         """p_N_K: the student's prediction of the truth; ``better_N_K`` is what hypothesis sets add to its log-odds."""
-        scores_N_K = self.scores_of(columns_N_K_D, opinion_N_K, self.leaning.theta_D)
-        p_N_K: Array = softmax(scores_N_K + better_N_K, axis=1)
+        p_N_K: Array = softmax(self.scores(columns_N_K_D, opinion_N_K) + better_N_K, axis=1)
         return p_N_K
+
+    def scores(self, columns_N_K_D: Array, opinion_N_K: Array) -> Array:
+        """scores_N_K of the truth by what is known of the leaning."""
+        return self._scores(columns_N_K_D, opinion_N_K, self.worth * self.leaning.theta_D)
+
+    def scores_if(self, columns_N_K_D: Array, opinion_N_K: Array, leaning_D: Array) -> Array:
+        """scores_N_K of the truth if the leaning were known to have the coefficients ``leaning_D``."""
+        return self._scores(columns_N_K_D, opinion_N_K, self.worth_once_known * leaning_D)
+
+    def _scores(self, columns_N_K_D: Array, opinion_N_K: Array, told_D: Array) -> Array:
+        own_N_K = self.trust * (columns_N_K_D @ self.unasked.logit.theta_D + opinion_N_K)
+        scores_N_K: Array = own_N_K + columns_N_K_D @ (told_D + self.again_D) + self.balance_K
+        return scores_N_K
 
 
 @dataclass(frozen=True)
@@ -171,24 +183,27 @@ def hear(
     own_N_K = unasked.of(pool.columns_N_K_D, pool.opinion_N_K)
     # All witnesses read the same words: beside those of a trusted opinion the leaning is one more, and counts as one.
     judged = worth_of(pool.columns_N_K_D @ leaning.theta_D, own_N_K) / (1 + unasked.ways)
-    worth = WORTH_START if taste else trust * judged + (1.0 - trust) * WORTH_START
+    if taste or face_value:
+        worth = once_known = WORTH_START
+    else:
+        known = min(1.0, reliability(leaning, pool.columns_N_K_D) / KNOWN_WELL)
+        worth, once_known = (trust * share * judged + (1.0 - trust) * WORTH_START for share in (known, 1.0))
     if face_value:
-        trust, worth = 1.0, WORTH_START
-    truth = Truth(unasked, leaning, trust, worth, np.zeros(len(variance_D)), np.zeros(k))
+        trust = 1.0
+    truth = Truth(unasked, leaning, trust, worth, once_known, np.zeros(len(variance_D)), np.zeros(k))
     return _learned_again(truth, pool, variance_D) if balanced else truth
 
 
 def _learned_again(truth: Truth, pool: Pool, variance_D: Array) -> Truth:
     """The truth model after it has learned its own belief of the pool, made coherent."""
-    scores_N_K = truth.scores_of(pool.columns_N_K_D, pool.opinion_N_K, truth.leaning.theta_D)
+    scores_N_K = truth.scores(pool.columns_N_K_D, pool.opinion_N_K)
     again = fit_logit(pool.columns_N_K_D, cohere(scores_N_K, pool.columns_N_K_D, variance_D), variance_D)
     return _balanced(replace(truth, again_D=again.theta_D), pool)
 
 
 def _balanced(truth: Truth, pool: Pool) -> Truth:
     """Every option is right equally often over the pool."""
-    scores_N_K = truth.scores_of(pool.columns_N_K_D, pool.opinion_N_K, truth.leaning.theta_D)
-    return replace(truth, balance_K=balance(scores_N_K))
+    return replace(truth, balance_K=balance(truth.scores(pool.columns_N_K_D, pool.opinion_N_K)))
 
 
 def trust_in(own_L_K: Array, weak_L: NDArray[np.int64], liking_L_K: Array, kept_L: Array) -> float:
@@ -239,6 +254,19 @@ def worth_of(leaning_N_K: Array, anchor_N_K: Array) -> float:
         columns_N_K_J, anchor_N_K, variance_J, weights_N=certainty_N, offset_N_K=WORTH_START * centred_N_K_1[:, :, 0]
     )
     return float(max(0.0, WORTH_START + fitted.theta_D[0]))
+
+
+def reliability(leaning: Logit, columns_N_K_D: Array) -> float:
+    """The share of a leaning's variance over N cases that is known: 0 before any answer, towards 1 with many.
+
+    What it says of the cases varies by as much as its posterior mean does, and is unsure by as much as its posterior
+    varies: reliability in the sense of classical test theory (Lord & Novick 1968, "Statistical theories of mental test
+    scores").
+    """
+    centred_N_K_D = columns_N_K_D - columns_N_K_D.mean(axis=1, keepdims=True)
+    known = float((centred_N_K_D @ leaning.theta_D).var())
+    unsure = float(leaning.variances(centred_N_K_D).mean())
+    return known / max(known + unsure, 1e-12)
 
 
 def _intended_likelihood(k: int, intended_N: NDArray[np.int64], intent: float) -> Array:

@@ -17,11 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from askew.agent.annotate import TEXTS, Annotation, worth_annotating
+from askew.agent.answering import Evidence
 from askew.agent.cluster import claims_of, cluster_subjects
 from askew.agent.ground import Grounder
 from askew.agent.hypotheses import Grounding
 from askew.agent.hypothesise import Chain, Step
-from askew.agent.joint import Evidence, weigh
+from askew.agent.joint import weigh
 from askew.agent.models.embedder import Embedder
 from askew.agent.models.pull import model_folder
 from askew.agent.sets import enumerated, make_set

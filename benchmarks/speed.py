@@ -22,7 +22,11 @@ import numpy as np
 from scipy.special import xlogy
 
 from askew.agent import infogain
+from askew.agent.answering import Evidence
 from askew.agent.conditional_logit import class_columns, fit_logit
+from askew.agent.hypotheses import Grounding, Hypothesis, HypothesisSet, Kind
+from askew.agent.joint import weigh
+from askew.agent.reweigh import reweigh
 
 Array = infogain.Array
 
@@ -110,6 +114,38 @@ def learning(labels: int, columns: int = 256) -> dict[str, Any]:
     }
 
 
+def beliefs(known: int, new: int, n_sets: int = 80) -> dict[str, Any]:
+    """The joint posterior of many sets: sampled over the whole history, and after ``new`` more answers."""
+    rng = np.random.default_rng(0)
+    ways = [(Kind.LIKED, 1), (Kind.LIKED, -1), (Kind.BETTER, 1), (Kind.BETTER, -1), (Kind.MISLED, 1)]
+    grounding = Grounding("length", False, 1, 1.0)
+    sets = [
+        HypothesisSet(
+            f"S{s}",
+            "subject",
+            grounding,
+            tuple(Hypothesis(f"S{s}.{h}", "", *way, 0.01) for h, way in enumerate(ways)),
+            (),
+            "",
+        )
+        for s in range(n_sets)
+    ]
+    total = known + new
+    truth_L, level_L_S = rng.integers(2, size=total), rng.choice([0.0, 1.0], size=(total, n_sets), p=[0.6, 0.4])
+    right_L = rng.random(total) < 0.8
+    weak_L = np.where((level_L_S[:, 2] > 0) & (rng.random(total) < 0.8), 1, np.where(right_L, truth_L, 1 - truth_L))
+    clue_L = 2.0 * (2 * truth_L - 1) + 2.0 * rng.standard_normal(total)
+    prior_L_K = 1 / (1 + np.exp(np.stack([clue_L, -clue_L], axis=1)))
+    effects_L_K_S = np.stack([-level_L_S / 2, level_L_S / 2], axis=1)
+    evidence = Evidence(prior_L_K, effects_L_K_S, effects_L_K_S, level_L_S, weak_L, np.arange(total))
+    before, whole = timed(lambda: weigh(sets, evidence[np.arange(known)], np.random.default_rng(0), biased=True))
+    later, update = timed(lambda: reweigh(before, evidence[np.arange(known, total)], np.ones(new, dtype=np.bool_)))
+    return {
+        f"beliefs in {n_sets} sets sampled over {known} answers": whole,
+        f"beliefs updated by {new} more after {known}": {**update, "draws_sufficed": float(later is not None)},
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for name, default in (
@@ -125,6 +161,8 @@ def main() -> None:
     found = design(chosen.candidates, chosen.hypotheses, chosen.targets, chosen.labels, chosen.plain)
     for labels in (200, 2_000, 20_000):
         found |= learning(labels)
+    for known, new in ((200, 1), (200, 10), (2_000, 1), (2_000, 10)):
+        found |= beliefs(known, new)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     for name, row in found.items():
         print(f"{name:44s} " + "  ".join(f"{key} {value:.3f}" for key, value in row.items()))

@@ -11,8 +11,9 @@ from scipy.special import expit, logsumexp
 from scipy.stats import chisquare
 
 from askew.agent import joint
+from askew.agent.answering import Evidence
 from askew.agent.hypotheses import Grounding, Hypothesis, HypothesisSet, Kind
-from askew.agent.joint import Evidence, weigh
+from askew.agent.joint import weigh
 
 WAYS = [(Kind.LIKED, 1), (Kind.LIKED, -1), (Kind.BETTER, 1), (Kind.BETTER, -1), (Kind.MISLED, 1)]
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy.special import expit, softmax
 
-from askew.agent.conditional_logit import balance, class_columns
-from askew.agent.truth import Heard, Pool, Truth, fit_unasked, hear, taste_for, trust_in, worth_of
+from askew.agent.conditional_logit import balance, class_columns, fit_logit
+from askew.agent.truth import Heard, Pool, Truth, fit_unasked, hear, reliability, taste_for, trust_in, worth_of
 
 
 class World:
@@ -78,6 +78,36 @@ def test_beside_a_trusted_opinion_the_leaning_counts_as_one_more_way_of_asking()
     assert 0 < two.worth == pytest.approx(one.worth * 2 / 3, rel=0.01)
     # Where the opinion is off the point, how many ways it was asked for takes little from the answers.
     assert ignorant.heard(500, ways=2).worth > 0.8 * ignorant.heard(500).worth
+
+
+def test_a_leaning_of_few_answers_counts_for_less_than_it_will() -> None:
+    world = World(opinion=0.5)
+    few, many = world.heard(4), world.heard(400)
+    assert world.heard(0).worth < few.worth < 0.8 * few.worth_once_known
+    assert many.worth == many.worth_once_known, "what is known well has all of its worth"
+    leaning_N_K = world.columns @ few.leaning.theta_D
+    told_N_K = few.scores_if(world.columns, world.opinion, few.leaning.theta_D) - few.scores(
+        world.columns, world.opinion
+    )
+    assert np.allclose(told_N_K, (few.worth_once_known - few.worth) * leaning_N_K)
+
+
+@pytest.mark.parametrize("labels", [15, 60, 240])
+def test_how_well_a_leaning_is_known_is_how_well_it_predicts_itself(labels: int) -> None:
+    """The mean squared correlation with the true one, over supervisors drawn from the prior."""
+    rng, variance_D = np.random.default_rng(labels), np.full(30, 0.05)
+    known, correlation = [], []
+    for _ in range(40):
+        columns = class_columns(rng.standard_normal((labels + 400, 30)), 2)
+        score_N_K = columns @ (np.sqrt(variance_D) * rng.standard_normal(30))
+        weak_N = (rng.random(labels + 400) < softmax(score_N_K, axis=1)[:, 1]).astype(np.int64)
+        leaning = fit_logit(columns[:labels], np.eye(2)[weak_N[:labels]], variance_D)
+        known.append(reliability(leaning, columns[labels:]))
+        said_N_K = columns[labels:] @ leaning.theta_D
+        correlation.append(np.corrcoef((said_N_K[:, 1] - said_N_K[:, 0]), np.diff(score_N_K[labels:])[:, 0])[0, 1] ** 2)
+    assert np.mean(known) == pytest.approx(np.mean(correlation), abs=0.08)
+    flat = fit_logit(columns[:0], np.zeros((0, 2)), variance_D)
+    assert reliability(flat, columns) == 0.0
 
 
 def test_a_supervisor_that_agrees_earns_the_opinion_trust() -> None:

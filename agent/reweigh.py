@@ -1,0 +1,87 @@
+"""Step 6, between two samplings: the joint posterior after a few more answers, at a cost that grows with these alone.
+
+The draws of :mod:`askew.agent.joint` stay where they are, and each counts as much as it makes of the new answers
+(iterated batch importance sampling: Chopin 2002, "A sequential particle filter method for static models"). Of a set's
+states each draw of the rest of the world has exact probabilities, so that what was hardly ever drawn is weighed like
+anything else. Where too few draws are left that count, or the sets are other ones, the posterior is sampled anew from
+the whole history.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logsumexp
+
+from askew.agent.answering import Answering, Evidence, Pull
+from askew.agent.conditional_logit import Array
+from askew.agent.joint import Draws, Joint, State, summed_up
+
+ENOUGH = 0.5
+"""Least share of the draws that has to count for as much as all did (effective sample size)."""
+
+
+def reweigh(joint: Joint, evidence: Evidence, new_L: NDArray[np.bool_]) -> Joint | None:
+    """The posterior after more answers; ``None`` where the draws can't tell, and it has to be sampled anew.
+
+    Args:
+        joint: the posterior before them.
+        evidence: the new answers, and those it knows already to cases that share their truth with one of the new.
+        new_L: which of these are new.
+    """
+    answers = _News(joint.draws, evidence, new_L)
+    log_weight_T = joint.draws.log_weight_T + answers.loglik_of_worlds()
+    if _effective(log_weight_T) < ENOUGH * len(log_weight_T):
+        return None
+    log_p_T_V = tuple(
+        before_T_V + answers.loglik_of_states(s, own)
+        for s, (own, before_T_V) in enumerate(zip(joint.draws.states, joint.draws.log_p_T_V, strict=True))
+    )
+    draws = replace(joint.draws, log_weight_T=log_weight_T, log_p_T_V=log_p_T_V)
+    return summed_up(draws, draws.worlds[_as_often_as_it_counts(log_weight_T)])
+
+
+class _News:
+    """How probable new answers are in each of T draws, given those to the same truths that were known before."""
+
+    def __init__(self, draws: Draws, evidence: Evidence, new_L: NDArray[np.bool_]) -> None:
+        self._draws = draws
+        self._all, self._known = Answering(evidence), Answering(evidence[~new_L])
+        self._worlds = self._all.pull_of_worlds(draws.worlds), self._known.pull_of_worlds(draws.worlds)
+
+    def loglik_of_worlds(self) -> Array:
+        """loglik_T of the worlds as they were drawn."""
+        return self._loglik(*self._worlds)
+
+    def loglik_of_states(self, s: int, states: tuple[State, ...]) -> Array:
+        """loglik_T_V of the states of set ``s``, the rest of each world as it was drawn."""
+        rest, rest_known = self._worlds
+        if self._draws.worlds.amount_T_S_M[:, s].any():
+            but_for = self._draws.worlds.but_for(s)
+            rest, rest_known = self._all.pull_of_worlds(but_for), self._known.pull_of_worlds(but_for)
+        here, loglik_V = np.array([s]), []
+        for state in states:
+            amount = np.array([state.amount])
+            does, did = (one.pull_of(state.kind, here, amount) for one in (self._all, self._known))
+            loglik_V.append(self._loglik(rest + does, rest_known + did))
+        return np.stack(loglik_V, axis=1)
+
+    def _loglik(self, pull: Pull, known: Pull) -> Array:
+        draws = self._draws
+        of_world = draws.worlds.bias_T_K, draws.worlds.competence_T, draws.slip_T, draws.sharp_T
+        loglik_T: Array = self._all.loglik(pull, *of_world) - self._known.loglik(known, *of_world)
+        return loglik_T
+
+
+def _effective(log_weight_T: Array) -> float:
+    """Effective sample size, 1/Σp²."""
+    return float(np.exp(2 * logsumexp(log_weight_T) - logsumexp(2 * log_weight_T)))
+
+
+def _as_often_as_it_counts(log_weight_T: Array) -> NDArray[np.int64]:
+    """Indices of T draws, each as often as it counts (systematic resampling, from the middle of each step)."""
+    cumulative_T = np.cumsum(np.exp(log_weight_T - logsumexp(log_weight_T)))
+    steps_T = (np.arange(len(log_weight_T)) + 0.5) / len(log_weight_T)
+    return np.minimum(np.searchsorted(cumulative_T, steps_T), len(log_weight_T) - 1)
