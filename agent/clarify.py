@@ -22,6 +22,7 @@ from askew.agent.journal import Data
 from askew.agent.lab import Lab
 from askew.agent.notebook import Notebook
 from askew.agent.supervisors.base import Clarifies, whole_number
+from askew.agent.update import update_beliefs
 from askew.errors import RunError, SupervisorError
 from askew.tasks.case import Case, Split, Task
 from askew.tasks.text import LETTERS
@@ -92,7 +93,7 @@ def clarify(lab: Lab, notebook: Notebook) -> None:
     heard = Told(asked.kind, asked.says, len(asked.options), told["answer"])
     notebook.told.setdefault(asked.about.id, []).append(heard)
     if told["answer"] is not None:
-        notebook.update_beliefs()
+        update_beliefs(notebook)
 
 
 def questions(task: Task, notebook: Notebook) -> Iterator[Question]:

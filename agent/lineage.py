@@ -10,6 +10,7 @@ from askew.agent.lab import Lab
 from askew.agent.notebook import Notebook
 from askew.agent.record import note_beliefs, note_birth
 from askew.agent.sets import LARGEST_NUMBER_OF_SETS, REFUTED, SUSPECTED, Proposal, duplicate_of, make_set
+from askew.agent.update import learn, update_beliefs
 from askew.tasks.case import Split
 
 
@@ -55,8 +56,8 @@ def form_sets(
         effect_of[new.id] = effect_N_K
         note_birth(lab, new)
     if notebook.theory is not None and notebook.sets != before:
-        notebook.learn()
-        notebook.update_beliefs()
+        learn(notebook)
+        update_beliefs(notebook)
 
 
 def born_sets(lab: Lab) -> int:

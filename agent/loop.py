@@ -45,6 +45,7 @@ from askew.agent.record import cluster_data, experiment_data, log_beliefs
 from askew.agent.sets import Proposal, Surprise, enumerated, from_cluster, from_surprises, graded, split_off
 from askew.agent.supervisors.base import answers_new_cases
 from askew.agent.telling import tell_round
+from askew.agent.update import learn, update_beliefs
 from askew.agent.write import key, proposed_cases, written_cases
 from askew.seeds import stream, stream_seed
 from askew.tasks.case import Split, Task
@@ -193,7 +194,7 @@ def write_and_learn(lab: Lab, notebook: Notebook, controls: Controls, seen: set[
     for w in written_cases(lab, truth, n, rng, seen) if controls.generates else ():
         notebook.written[w.case.id] = Candidate(w.case, "written", intended=w.intended)
     with lab.stage("learn"):
-        notebook.learn()
+        learn(notebook)
 
 
 def look_ahead(lab: Lab, notebook: Notebook, controls: Controls, seen: set[str]) -> tuple[list[Candidate], Outlook]:
@@ -277,12 +278,12 @@ def ask(
 def update(lab: Lab, notebook: Notebook, controls: Controls) -> None:
     """Update every belief on all answers, let surprises propose new sets, and refit the theories."""
     with lab.stage("update"):
-        notebook.learn()
+        learn(notebook)
         if controls.mistakes:
-            notebook.update_beliefs()
+            update_beliefs(notebook)
             form_sets(lab, notebook, surprises(lab, notebook), limited=not controls.bank)
             give_up(lab, notebook)
-            notebook.learn()
+            learn(notebook)
     log_beliefs(lab, notebook)
 
 

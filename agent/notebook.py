@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -12,31 +12,25 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from askew.agent import belief as beliefs
-from askew.agent.answering import Evidence
 from askew.agent.belief import SetBelief, Told, kept, kept_by_others
-from askew.agent.conditional_logit import Array, flat_logit
+from askew.agent.conditional_logit import Array
 from askew.agent.design import Candidate
 from askew.agent.ground import Grounder
 from askew.agent.hypotheses import Grounding, HypothesisSet, Kind
 from askew.agent.infogain import entropy
-from askew.agent.joint import Joint, weigh
+from askew.agent.joint import Joint
 from askew.agent.representation import Representation
-from askew.agent.reweigh import reweigh
-from askew.agent.theory import Answers, Theory, fit_theory
-from askew.agent.truth import Heard, Pool, Truth, Unasked, fit_unasked, hear, taste_for, trust_in
+from askew.agent.theory import Theory
+from askew.agent.truth import Truth, Unasked, fit_unasked
 from askew.agent.worlds import Worlds
-from askew.seeds import stream
 from askew.tasks.case import Case, Split
 
-EFFECT_VARIANCE = 1.0
-"""Prior variance of the effect of a subject that certainly matters; scaled by how probable that is."""
-LEAST_VARIANCE = 1e-4
 GOES_WITH_TRUTH = 0.15
 """How much surer than usual, on average, the student is of the option for which something speaks that is telling."""
-MUCH_TRUST = 0.1
-"""By so much trust in the own opinion, gained or lost, all answers are held against other truths than before."""
 FEW = 2.0
 """So many cases with a subject that are as usual are added to those there are: a few prove little."""
+MUCH_TRUST = 0.1
+"""By so much trust in the own opinion, gained or lost, all answers are held against other truths than before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +55,8 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
-class _Weighed:
-    """A joint posterior, and what it is of."""
+class Weighed:
+    """A joint posterior, and what it was made of."""
 
     joint: Joint
     sets: tuple[HypothesisSet, ...]
@@ -81,7 +75,7 @@ class _Weighed:
 
 @dataclass
 class Notebook:
-    """The agent's knowledge. ``truth_model`` and ``theory`` are refitted to all of it."""
+    """The agent's knowledge. ``truth_model`` and ``theory`` are refitted to it (:mod:`askew.agent.update`)."""
 
     representation: Representation
     grounder: Grounder
@@ -113,8 +107,8 @@ class Notebook:
     truth_model: Truth | None = None
     theory: Theory | None = None
     _unasked: tuple[int, Unasked] | None = None
-    _weighed: _Weighed | None = None
-    _first: Representation | None = None
+    weighed: Weighed | None = None
+    first: Representation | None = None
     """The eyes of the student before it was retrained; it judges sources, since the later ones learned from them."""
 
     # -- what is known --------------------------------------------------------------------------------
@@ -157,78 +151,16 @@ class Notebook:
         """The case of which this is an edit; the case itself, where it is none."""
         return self.origins.get(case.id, case)
 
-    def learn(self) -> None:
-        """Refit the truth model and the mistake theory to everything that is known."""
-        task, sets = self.representation.task, self.sets
-        pool, cases = task.split(Split.POOL), self.answered()
-        weak_L = np.array(self.weak_labels(), dtype=np.int64)
-        variance_D, liked_S = self.representation.variances(), np.array([self._variance(s) for s in sets])
-        unasked = self._fit_unasked()
-        if self._first is not None:
-            # What the first student believed comes as the opinion: there is no more to learn without answers.
-            unasked = replace(unasked, logit=flat_logit(variance_D))
-        columns_L_K_D, opinion_L_K = self.seen(cases)
-        distinct, group_L = self.distinct(), self._groups(cases)
-        own_L_K, said_L = unasked.of(columns_L_K_D, opinion_L_K)[distinct], weak_L[distinct]
-        effects_L_K_S = self.grounder.effects(self.groundings, cases)
-        liking_L_K, kept_L = effects_L_K_S @ self._amounts("liking"), self._kept(cases)
-        if task.manner_matters:
-            trust = taste_for(own_L_K, said_L)
-        else:
-            liked_L_K, whole_L = (liking_L_K + self.bias_K)[distinct], kept_L[distinct]
-            if task.options_vary:
-                # Of options the own opinion goes by manners, which may be all that is liked: answers that a liking
-                # explains would leave it trusted, and what is liked be taken for better (ADR 4).
-                liked_L_K, whole_L = np.zeros_like(liked_L_K), np.ones_like(whole_L)
-            trust = trust_in(own_L_K, said_L, liked_L_K, whole_L)
-        self.theory = fit_theory(
-            Answers(
-                unasked.of(columns_L_K_D, opinion_L_K, trust),
-                effects_L_K_S,
-                columns_L_K_D,
-                weak_L,
-                group_L,
-            ),
-            liked_S,
-            variance_D,
-        )
-        self.truth_model = hear(
-            unasked,
-            trust,
-            Heard(
-                columns_L_K_D,
-                weak_L,
-                liking_L_K,
-                kept_L,
-                self._counting(cases, group_L),
-            ),
-            Pool(*self.seen(pool)),
-            variance_D,
-            balanced=task.balanced and not task.options_vary,
-            taste=task.manner_matters,
-            face_value=self.face_value,
-        )
-
-    def _groups(self, cases: Sequence[Case]) -> NDArray[np.int64]:
+    def groups(self, cases: Sequence[Case]) -> NDArray[np.int64]:
         """group_N: an edit shares the truth of the case it was made from."""
         roots = [self.origin(case).id for case in cases]
         number = {root: index for index, root in enumerate(dict.fromkeys(roots))}
         return np.array([number[root] for root in roots], dtype=np.int64)
 
-    def _counting(self, cases: Sequence[Case], group_L: NDArray[np.int64]) -> Array:
-        """counting_L: how much each answer tells of the truth.
-
-        A case and its minimal edits lean one way for one reason: together they count as one answer. What is said to a
-        text with a dozen things added is about these.
-        """
-        plain_L = np.array([not self.asked[case.id].combined for case in cases], dtype=np.float64)
-        counting_L: Array = plain_L / np.maximum(1.0, np.bincount(group_L, plain_L)[group_L])
-        return counting_L
-
-    def _fit_unasked(self) -> Unasked:
+    def unasked(self) -> Unasked:
         """The student before any answer; refitted only when cases were written since."""
         if self._unasked is None or self._unasked[0] != len(self.written):
-            first, meant = self._first or self.representation, list(self.written.values())
+            first, meant = self.first or self.representation, list(self.written.values())
             intended_N = np.array([candidate.intended for candidate in meant], dtype=np.int64)
             cases = [candidate.case for candidate in meant]
             fitted = fit_unasked(first.columns(cases), first.opinion(cases), intended_N, first.variances(), first.ways)
@@ -240,24 +172,14 @@ class Notebook:
 
         After retraining the opinion is all that the first student believed before it asked.
         """
-        originals, first = [self.origin(case) for case in cases], self._first
+        originals, first = [self.origin(case) for case in cases], self.first
         columns_N_K_D = self.representation.columns(originals)
         if first is None:
             return columns_N_K_D, self.representation.opinion(originals)
-        learned_N_K = first.columns(originals) @ self._fit_unasked().logit.theta_D
+        learned_N_K = first.columns(originals) @ self.unasked().logit.theta_D
         return columns_N_K_D, learned_N_K + first.opinion(originals)
 
-    def look_through(self, representation: Representation) -> None:
-        """See cases as a retrained student does, and refit everything to what it sees."""
-        self._first = self._first or self.representation
-        self.representation = representation
-        self.learn()
-
-    def _variance(self, hypothesis_set: HypothesisSet) -> float:
-        """Prior variance of the effect of a set's subject: large when it is believed to matter."""
-        return LEAST_VARIANCE + EFFECT_VARIANCE * self._probability(hypothesis_set, Kind.LIKED)
-
-    def _probability(self, hypothesis_set: HypothesisSet, kind: Kind) -> float:
+    def probability(self, hypothesis_set: HypothesisSet, kind: Kind) -> float:
         """How probable it is that a set's subject matters in the sense of ``kind``."""
         belief = self.beliefs.get(hypothesis_set.id)
         return belief.probability(kind, hypothesis_set) if belief else 0.1
@@ -271,7 +193,7 @@ class Notebook:
             return np.asarray(softmax(seen[1], axis=1))
         return self.truth_model.of(*seen, self.better(cases))
 
-    def _amounts(self, what: Literal["liking", "better", "misled"]) -> Array:
+    def amounts(self, what: Literal["liking", "better", "misled"]) -> Array:
         """amount_S: how much each set's subject matters in one sense; 0 for sets that have not been weighed."""
         return np.array([getattr(self.mattering.get(s.id, Mattering()), what) for s in self.sets])
 
@@ -284,7 +206,7 @@ class Notebook:
         if not self.representation.task.options_vary:
             return np.zeros((len(cases), self.representation.task.n_options))
         originals = [self.origin(case) for case in cases]
-        better_N_K: Array = self.grounder.effects(self.groundings, originals) @ self._amounts("better")
+        better_N_K: Array = self.grounder.effects(self.groundings, originals) @ self.amounts("better")
         return better_N_K
 
     def measured(self, cases: Sequence[Case]) -> Measured:
@@ -303,9 +225,9 @@ class Notebook:
             return Worlds(np.zeros((n, len(self.sets), len(Kind))), np.full(n, self.competence), bias_N_K)
         return self.worlds[rng.choice(len(self.worlds.competence_T), n)]
 
-    def _kept(self, cases: Sequence[Case]) -> Array:
+    def kept_in(self, cases: Sequence[Case]) -> Array:
         """kept_N: the share of its competence that a case leaves the supervisor, -1 to 1."""
-        return kept(self.grounder.presence(self.groundings, cases), self._amounts("misled"))
+        return kept(self.grounder.presence(self.groundings, cases), self.amounts("misled"))
 
     def unasked_truth(self, cases: Sequence[Case]) -> Array:
         """p_N_K of the truth as predicted before any answer: what the supervisor's answers are judged by."""
@@ -324,7 +246,7 @@ class Notebook:
         assert self.theory is not None
         # Sets that came after the last fit are unknown to the theory; the next fit adds them.
         effects_N_K_S = self.grounder.effects(self.groundings[: self.theory.n_effects], cases)
-        return beliefs.misled(self.theory.weak_given_truth(effects_N_K_S, self.seen(cases)[0]), self._kept(cases))
+        return beliefs.misled(self.theory.weak_given_truth(effects_N_K_S, self.seen(cases)[0]), self.kept_in(cases))
 
     def goes_with_truth(self, groundings: Sequence[Grounding]) -> NDArray[np.bool_]:
         """goes_S: whether a subject tells the student what is right; to add it to a case would change the truth."""
@@ -340,10 +262,10 @@ class Notebook:
 
     def expected_answers(self, cases: Sequence[Case]) -> Array:
         """p_N_K of the supervisor's answer by competence and hypothesis sets alone: the rest is surprising."""
-        liking_N_K = self.grounder.effects(self.groundings, cases) @ self._amounts("liking")
+        liking_N_K = self.grounder.effects(self.groundings, cases) @ self.amounts("liking")
         origin_N_K_S = self.grounder.effects(self.groundings, [self.origin(case) for case in cases])
-        truth_N_K = beliefs.moved(self.unasked_truth(cases), origin_N_K_S @ self._amounts("better"))
-        answers_N_Y_K = self._plain_answers(liking_N_K, self._kept(cases))
+        truth_N_K = beliefs.moved(self.unasked_truth(cases), origin_N_K_S @ self.amounts("better"))
+        answers_N_Y_K = self._plain_answers(liking_N_K, self.kept_in(cases))
         expected_N_K: Array = np.einsum("ny,nyk->nk", truth_N_K, answers_N_Y_K)
         return expected_N_K
 
@@ -361,7 +283,7 @@ class Notebook:
         """
         truth_N_K, there = self.unasked_truth(cases), self.measured(cases)
         effects_N_K_S, origin_N_K_S, presence_N_S = there.effects_N_K_S, there.origin_N_K_S, there.presence_N_S
-        liking_S, better_S, misled_S = (self._amounts(what) for what in ("liking", "better", "misled"))
+        liking_S, better_S, misled_S = (self.amounts(what) for what in ("liking", "better", "misled"))
         liked_N_K, better_N_K = effects_N_K_S @ liking_S, origin_N_K_S @ better_S
         kept_by_others_N_S = kept_by_others(presence_N_S, misled_S)
         predicted = {}
@@ -378,59 +300,6 @@ class Notebook:
                 presence_N_S[:, s],
             )
         return predicted
-
-    def update_beliefs(self) -> None:
-        """The joint posterior of all sets after the answers so far, and what it says of each."""
-        cases, weak_L = self.answered(), np.array(self.weak_labels(), dtype=np.int64)
-        joint = self._reweighed(cases) or self._sampled(cases)
-        told = sum(map(len, self.told.values()))
-        self._weighed = _Weighed(joint, tuple(self.sets), len(cases), told, self._trust)
-        self.worlds = joint.worlds
-        self.competence, self.bias_K = float(self.worlds.competence_T.mean()), self.worlds.bias_T_K.mean(axis=0)
-        amounts = zip(joint.liking_S, joint.better_S, joint.misled_S, strict=True)
-        self.mattering = {s.id: Mattering(*map(float, own)) for s, own in zip(self.sets, amounts, strict=True)}
-        predicted = self.set_predictions(cases)
-        for hypothesis_set, p_H in zip(self.sets, joint.p_S, strict=True):
-            score_H = self.scores.setdefault(hypothesis_set.id, np.zeros(len(p_H)))
-            q_H_L_K, _ = predicted[hypothesis_set.id]
-            belief = beliefs.believe(hypothesis_set, p_H, score_H, q_H_L_K, weak_L)
-            self.beliefs[hypothesis_set.id] = belief
-            self.suspected[hypothesis_set.id] = max(self.suspected.get(hypothesis_set.id, 0.0), 1.0 - belief.none)
-
-    def _sampled(self, cases: Sequence[Case]) -> Joint:
-        """The posterior by sampling, over the whole history of answers."""
-        told = [beliefs.told_likelihood(s.names, self.told.get(s.id, ())) for s in self.sets]
-        rng = stream(self.seed, "joint", len(cases))
-        varying = self.representation.task.options_vary
-        return weigh(self.sets, self._evidence(cases), rng, biased=not varying, log_told=told)
-
-    def _reweighed(self, cases: Sequence[Case]) -> Joint | None:
-        """The posterior by what the draws of the last one make of the answers since; none where they can't tell."""
-        before = self._weighed
-        if before is None or before.answers == 0 or not before.still_holds(self.sets, self.told, self._trust):
-            return None
-        group_L = self._groups(cases)
-        # A case and its edits share one truth: what was known of it before says what to expect of the next.
-        near_L = np.isin(group_L, group_L[before.answers :])
-        new_L = np.arange(len(cases)) >= before.answers
-        there = [case for case, near in zip(cases, near_L, strict=True) if near]
-        return reweigh(before.joint, self._evidence(there, near_L), new_L[near_L])
-
-    def _evidence(self, cases: Sequence[Case], which_L: NDArray[np.bool_] | None = None) -> Evidence:
-        """What bears on the answers to ``cases``: all that were answered, or ``which_L`` of these."""
-        there, weak_L = self.measured(cases), np.array(self.weak_labels(), dtype=np.int64)
-        return Evidence(
-            prior_L_K=self.unasked_truth(cases),
-            effects_L_K_S=there.effects_N_K_S,
-            origin_L_K_S=there.origin_N_K_S,
-            presence_L_S=there.presence_N_S,
-            weak_L=weak_L if which_L is None else weak_L[which_L],
-            group_L=self._groups(cases),
-        )
-
-    @property
-    def _trust(self) -> float:
-        return 0.0 if self.truth_model is None else self.truth_model.trust
 
     def forget(self, hypothesis_set: HypothesisSet) -> None:
         """Give a set up; what was learned with it stands until the next :meth:`learn`."""

@@ -31,6 +31,7 @@ from askew.agent.models.base import LanguageModel
 from askew.agent.models.pull import model_folder
 from askew.agent.notebook import Notebook
 from askew.agent.representation import Representation, case_texts
+from askew.agent.update import see_through
 from askew.errors import InputError, RunError
 from askew.seeds import stream, stream_seed
 from askew.tasks.case import Case, Split, Task
@@ -211,7 +212,7 @@ def look_through(lab: Lab, notebook: Notebook, made: Finetuned) -> None:
     """From now on cases are seen with the new student's features, and the notebook is refitted to what it sees."""
     # Its opinion is not heard (what the first student believed stands in), so it is asked in one way.
     lab.representation = Representation(replace(lab.task, patterns=()), made.eyes, made.place.parent)
-    notebook.look_through(lab.representation)
+    see_through(notebook, lab.representation)
     # Adapters are small and stay; whole models of earlier rounds can be made from them again.
     for earlier in (lab.folder / "student").glob("round-*"):
         if earlier != made.place.parent:

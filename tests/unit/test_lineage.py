@@ -17,6 +17,7 @@ from askew.agent.lineage import form_sets, give_up
 from askew.agent.notebook import Notebook
 from askew.agent.representation import Representation
 from askew.agent.sets import Proposal, make_set
+from askew.agent.update import learn, update_beliefs
 from askew.tasks.case import Case, Task
 
 LOUD = "exclamation marks"
@@ -38,8 +39,8 @@ def test_answers_refute_what_they_had_made_suspected(scripted: ScriptedModel, tm
         def hear(cases: tuple[Case, ...], wrong: Callable[[Case], bool]) -> None:
             for case in cases:
                 notebook.record(Candidate(case, "pool"), int("lovely" in case.text or wrong(case)), {})
-            notebook.learn()
-            notebook.update_beliefs()
+            learn(notebook)
+            update_beliefs(notebook)
             give_up(lab, notebook)
 
         hear(task.cases[:16], lambda case: "!" in case.text)  # by accident

@@ -19,6 +19,7 @@ from askew.agent.notebook import Mattering, Notebook
 from askew.agent.outlook import doubting, outlook_of, predicted, whatever_else
 from askew.agent.representation import Representation
 from askew.agent.sets import enumerated, make_set
+from askew.agent.update import learn, update_beliefs
 from askew.agent.worlds import Worlds
 from askew.tasks.case import Case, Split, Task
 
@@ -43,7 +44,7 @@ def notebook_of(tmp_path: Path, cases: list[Case], *, options_vary: bool = True,
     notebook = Notebook(Representation(task, ScriptedModel(), tmp_path), Grounder(task, embed))
     (loud,) = (one for one in enumerated(notebook.grounder) if one.grounding.measure == LOUD)
     notebook.sets = [make_set(loud, 1, task)]
-    notebook.learn()
+    learn(notebook)
     return notebook
 
 
@@ -126,7 +127,7 @@ def two_sets(tmp_path: Path) -> Notebook:
     notebook = notebook_of(tmp_path, pairs())
     (asking,) = (one for one in enumerated(notebook.grounder) if one.grounding.measure == "question marks")
     notebook.sets.append(make_set(asking, 2, notebook.representation.task))
-    notebook.learn()
+    learn(notebook)
     return notebook
 
 
@@ -184,7 +185,7 @@ def test_draws_that_have_a_hypothesis_or_all_where_none_has() -> None:
 def test_the_sense_of_what_is_sure_to_matter_is_doubted_until_edits_have_tested_it(tmp_path: Path) -> None:
     cases = pairs()
     notebook = notebook_of(tmp_path, cases)
-    notebook.update_beliefs()
+    update_beliefs(notebook)
     (loud,) = notebook.sets
     sure_H = np.append(np.eye(len(loud.hypotheses))[0] * 0.9, 0.1)
     notebook.beliefs[loud.id] = replace(notebook.beliefs[loud.id], p_H=sure_H)
@@ -221,8 +222,8 @@ def test_before_any_set_is_weighed_every_world_is_the_mean(tmp_path: Path) -> No
 
 def test_a_set_that_is_given_up_leaves_every_world(tmp_path: Path) -> None:
     notebook = notebook_of(tmp_path, pairs())
-    notebook.update_beliefs()
+    update_beliefs(notebook)
     notebook.forget(notebook.sets[0])
-    notebook.learn()
+    learn(notebook)
     assert notebook.worlds is not None and notebook.worlds.amount_T_S_M.shape[1] == 0
     outlook_of(notebook, [Candidate(pairs()[0], "pool")], pairs(), np.ones(40), np.random.default_rng(0))

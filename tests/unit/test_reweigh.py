@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from test_joint import WAYS, World, a_set
 from test_outlook import notebook_of, pairs
 
-from askew.agent import joint
-from askew.agent import notebook as notebooks
+from askew.agent import joint, update
 from askew.agent.answering import Evidence
 from askew.agent.design import Candidate
 from askew.agent.joint import Joint, weigh
 from askew.agent.notebook import Notebook
 from askew.agent.reweigh import reweigh
+from askew.agent.update import learn, update_beliefs
 from askew.tasks.case import Case, Split
 
 Index = NDArray[np.int64]
@@ -117,8 +117,8 @@ def test_nothing_new_changes_nothing() -> None:
 def answered(notebook: Notebook, cases: list[Case], weak: int = 0) -> None:
     for case in cases:
         notebook.record(Candidate(case, "pool"), weak, {})
-    notebook.learn()
-    notebook.update_beliefs()
+    learn(notebook)
+    update_beliefs(notebook)
 
 
 def test_a_notebook_looks_at_new_answers_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,14 +129,14 @@ def test_a_notebook_looks_at_new_answers_alone(tmp_path: Path, monkeypatch: pyte
         looked_at.append((len(evidence), int(new_L.sum())))
         return reweigh(before, evidence, new_L)
 
-    original = Notebook._sampled
+    original = update._sampled
 
     def sampling(notebook: Notebook, cases: Sequence[Case]) -> Joint:
         anew.append(len(cases))
         return original(notebook, cases)
 
-    monkeypatch.setattr(notebooks, "reweigh", watched)
-    monkeypatch.setattr(Notebook, "_sampled", sampling)
+    monkeypatch.setattr(update, "reweigh", watched)
+    monkeypatch.setattr(update, "_sampled", sampling)
     cases = pairs()
     notebook = notebook_of(tmp_path, cases)
     answered(notebook, cases[:12])

@@ -44,6 +44,7 @@ from askew.agent.outlook import tells
 from askew.agent.representation import Representation
 from askew.agent.sets import Proposal, Surprise, duplicate_of, enumerated, from_cluster, from_surprises, make_set
 from askew.agent.truth import Heard, Pool, fit_unasked, hear
+from askew.agent.update import learn
 from askew.errors import InputError, RunError
 from askew.evals.compare import compare
 from askew.evals.grade import grade
@@ -500,7 +501,7 @@ def test_what_is_better_is_expected_and_no_surprise(cases_file: Callable[..., Pa
         notebook.record(Candidate(case, "pool"), int("!" in case.text), {})
     (found,) = (one for one in enumerated(notebook.grounder) if one.grounding.measure == "exclamation marks")
     notebook.sets = [make_set(found, 1, loaded.task)]
-    notebook.learn()
+    learn(notebook)
     notebook.mattering = {"S1": Mattering(better=0.0)}
     unmoved = notebook.expected_answers(cases)
     notebook.mattering = {"S1": Mattering(better=4.0)}
@@ -516,7 +517,7 @@ def test_edits_of_one_case_are_not_many_answers(cases_file: Callable[..., Path],
     notebook = Notebook(Representation(loaded.task, ScriptedModel(), tmp_path), Grounder(loaded.task, embed))
     for case in loaded.task.split(Split.POOL)[:8]:
         notebook.record(Candidate(case, "pool"), loaded.gold[case.id], {})
-    notebook.learn()
+    learn(notebook)
     assert notebook.truth_model is not None
     trust, leaning = notebook.truth_model.trust, notebook.truth_model.leaning.theta_D
     parent = notebook.answered()[0]
@@ -524,7 +525,7 @@ def test_edits_of_one_case_are_not_many_answers(cases_file: Callable[..., Path],
         edit = Case(f"{parent.id}~length~{number}", parent.text + " So." * (number + 1), parent.options, Split.WRITTEN)
         notebook.origins[edit.id] = parent
         notebook.record(Candidate(edit, "edited", parent=parent.id), loaded.gold[parent.id], {})
-    notebook.learn()
+    learn(notebook)
     assert notebook.truth_model.trust == pytest.approx(trust)
     assert np.allclose(notebook.truth_model.leaning.theta_D, leaning, atol=1e-4)
 
@@ -537,7 +538,7 @@ def test_what_is_said_to_a_combined_edit_is_not_heard_about_the_truth(
     pool = loaded.task.split(Split.POOL)
     for case in pool[:8]:
         notebook.record(Candidate(case, "pool"), loaded.gold[case.id], {})
-    notebook.learn()
+    learn(notebook)
     assert notebook.truth_model is not None
     leaning = notebook.truth_model.leaning.theta_D
     for number, parent in enumerate(pool[6:12]):
@@ -545,7 +546,7 @@ def test_what_is_said_to_a_combined_edit_is_not_heard_about_the_truth(
         notebook.origins[edit.id] = parent
         wrong = 1 - loaded.gold[parent.id]
         notebook.record(Candidate(edit, "edited", parent=parent.id, about=("S1", "S2"), combined=True), wrong, {})
-    notebook.learn()
+    learn(notebook)
     assert np.allclose(notebook.truth_model.leaning.theta_D, leaning, atol=1e-4)
 
 
