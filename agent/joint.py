@@ -12,7 +12,7 @@ by weighing the draws anew (:mod:`askew.agent.reweigh`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 
 import numpy as np
@@ -74,9 +74,21 @@ class Draws:
     slip_T: Array
     sharp_T: Array
     log_weight_T: Array
+    rest_T_S: tuple[NDArray[np.int16], ...]
+    """For each set the states that all sets had when it was looked at; its own there says nothing."""
     log_p_T_V: tuple[Array, ...]
-    """For each set the log-probability of its states by each draw of the rest of the world, times how much that counts;
-    up to one constant."""
+    """For each set the log-probability of its states given that rest, times how much that counts, up to a constant."""
+
+    def rest(self, s: int) -> Worlds:
+        """The worlds of which set ``s`` was drawn, but for that set."""
+        kinds = list(Kind)
+        amount_T_S_M = np.zeros((len(self.log_weight_T), len(self.states), len(kinds)))
+        active_T, active_S = np.nonzero(self.rest_T_S[s])
+        for t, other in zip(active_T, active_S, strict=True):
+            state = self.states[other][self.rest_T_S[s][t, other]]
+            if other != s and state.kind is not None:
+                amount_T_S_M[t, other, kinds.index(state.kind)] = state.amount
+        return replace(self.worlds, amount_T_S_M=amount_T_S_M)
 
 
 @dataclass(frozen=True)
@@ -93,17 +105,7 @@ class Joint:
     worlds: Worlds
     """Draws of it; competence and biases are in these alone."""
     draws: Draws
-    """The same with all that more answers are held against."""
-
-
-@dataclass(frozen=True)
-class _State:
-    """What one set may say: a hypothesis (its index in the set, -1 for none of these) at one strength."""
-
-    hypothesis: int
-    kind: Kind | None
-    amount: float
-    log_prior: float
+    """What was sampled, with all that more answers are held against."""
 
 
 def weigh(
@@ -133,6 +135,7 @@ def weigh(
     matters_T_S: list[list[float]] = []
     worlds: list[tuple[Array, float, Array, float, float]] = []
     conditional_T_S: list[list[Array]] = []
+    rest_T_S: list[list[NDArray[np.int16]]] = []
     for _ in range(burn_in):
         sampler.sweep()
     wanted, counted, settled = sweeps - burn_in, 0, False
@@ -140,6 +143,7 @@ def weigh(
         conditional_S = sampler.sweep()
         worlds.append(sampler.world())
         conditional_T_S.append(conditional_S)
+        rest_T_S.append(sampler.rest_S)
         matters_T_S.append([1.0 - p_V[0] for p_V in conditional_S])
         counted += 1
         if counted == wanted or (counted > wanted and counted % BATCH == 0):
@@ -148,7 +152,8 @@ def weigh(
     drawn = Worlds(amount_T_S_M, competence_T, bias_T_K)
     with np.errstate(divide="ignore"):
         log_p_T_V = tuple(np.log(np.array(p_T_V)) for p_T_V in zip(*conditional_T_S, strict=True))
-    return summed_up(Draws(tuple(states), drawn, slip_T, sharp_T, np.zeros(counted), log_p_T_V), drawn)
+    rest = tuple(map(np.array, zip(*rest_T_S, strict=True)))
+    return summed_up(Draws(tuple(states), drawn, slip_T, sharp_T, np.zeros(counted), rest, log_p_T_V), drawn)
 
 
 def _settled(matters_T_S: Array) -> bool:
@@ -247,13 +252,15 @@ class _Sampler:
         a time: the same draws as one by one, in half the time.
         """
         conditional_S: list[Array] = [np.zeros(0)] * len(self._now_S)
+        self.rest_S = [np.zeros(0, dtype=np.int16)] * len(self._now_S)
         waiting = [int(s) for s in self._rng.permutation(len(self._now_S))]
         while waiting:
             idle_S = ~self._active()
             looked_at = list(takewhile(idle_S.item, waiting[:TOGETHER])) or waiting[:1]
+            rest_S = (self._now_S - self._first_S[:-1]).astype(np.int16)
             for s, log_p_V in zip(looked_at, self._conditionals(looked_at), strict=True):
                 waiting.pop(0)
-                conditional_S[s] = _softmax(log_p_V)
+                conditional_S[s], self.rest_S[s] = _softmax(log_p_V), rest_S
                 self._now_S[s] = self._first_S[s] + self._pick(conditional_S[s])
                 if self._now_S[s] > self._first_S[s]:
                     break

@@ -29,8 +29,8 @@ GOES_WITH_TRUTH = 0.15
 """How much surer than usual, on average, the student is of the option for which something speaks that is telling."""
 FEW = 2.0
 """So many cases with a subject that are as usual are added to those there are: a few prove little."""
-MUCH_TRUST = 0.1
-"""By so much trust in the own opinion, gained or lost, all answers are held against other truths than before."""
+MOVED = 0.05
+"""When believed truths have moved by so much in the mean, all answers have to be held against them once more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +60,17 @@ class Weighed:
 
     joint: Joint
     sets: tuple[HypothesisSet, ...]
-    answers: int
     told: int
     """How many answers to questions in words."""
-    trust: float
-    """How far the own opinion was trusted: the truths that answers are held against go by it."""
+    truth_L_K: Array
+    """The truths that each of L answers was held against."""
 
-    def still_holds(self, sets: Sequence[HypothesisSet], told: Mapping[str, Sequence[Told]], trust: float) -> bool:
-        """Whether answers to cases are all that is new."""
+    def still_holds(self, sets: Sequence[HypothesisSet], told: int, truth_L_K: Array) -> bool:
+        """Whether answers to cases are all that is new; ``truth_L_K`` are the truths as they are believed now."""
+        known = len(self.truth_L_K)
         same_sets = len(sets) == len(self.sets) and all(map(operator.is_, sets, self.sets))
-        same_told = self.told == sum(map(len, told.values()))
-        return same_sets and same_told and abs(trust - self.trust) <= MUCH_TRUST
+        moved = np.abs(truth_L_K[:known] - self.truth_L_K).mean() if known else np.inf
+        return bool(same_sets and told == self.told and moved <= MOVED)
 
 
 @dataclass
@@ -108,6 +108,7 @@ class Notebook:
     theory: Theory | None = None
     _unasked: tuple[int, Unasked] | None = None
     weighed: Weighed | None = None
+    """The joint posterior as it was last made."""
     first: Representation | None = None
     """The eyes of the student before it was retrained; it judges sources, since the later ones learned from them."""
 
@@ -302,7 +303,7 @@ class Notebook:
         return predicted
 
     def forget(self, hypothesis_set: HypothesisSet) -> None:
-        """Give a set up; what was learned with it stands until the next :meth:`learn`."""
+        """Give a set up; what was learned with it stands until the next :func:`~askew.agent.update.learn`."""
         if self.worlds is not None:
             self.worlds = self.worlds.without(self.sets.index(hypothesis_set))
         self.sets.remove(hypothesis_set)

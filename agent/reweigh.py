@@ -1,10 +1,10 @@
 """Step 6, between two samplings: the joint posterior after a few more answers, at a cost that grows with these alone.
 
 The draws of :mod:`askew.agent.joint` stay where they are, and each counts as much as it makes of the new answers
-(iterated batch importance sampling: Chopin 2002, "A sequential particle filter method for static models"). Of a set's
-states each draw of the rest of the world has exact probabilities, so that what was hardly ever drawn is weighed like
-anything else. Where too few draws are left that count, or the sets are other ones, the posterior is sampled anew from
-the whole history.
+(iterated batch importance sampling: Chopin 2002, "A sequential particle filter method for static models"). A set's
+states have exact probabilities given the rest of the world that each was drawn with, and these are weighed too, so that
+what was hardly ever drawn is heard like anything else. Where too few draws are left that count, or what counts now was
+hardly ever drawn, the posterior has to be sampled anew from the whole history.
 """
 
 from __future__ import annotations
@@ -18,9 +18,13 @@ from scipy.special import logsumexp
 from askew.agent.answering import Answering, Evidence, Pull
 from askew.agent.conditional_logit import Array
 from askew.agent.joint import Draws, Joint, State, summed_up
+from askew.agent.worlds import Worlds
 
 ENOUGH = 0.5
 """Least share of the draws that has to count for as much as all did (effective sample size)."""
+APART = 0.15
+"""How far a set's probability of mattering may be from the share of the draws in which it does: of what was hardly ever
+drawn no draw says what else would be so."""
 
 
 def reweigh(joint: Joint, evidence: Evidence, new_L: NDArray[np.bool_]) -> Joint | None:
@@ -40,7 +44,18 @@ def reweigh(joint: Joint, evidence: Evidence, new_L: NDArray[np.bool_]) -> Joint
         for s, (own, before_T_V) in enumerate(zip(joint.draws.states, joint.draws.log_p_T_V, strict=True))
     )
     draws = replace(joint.draws, log_weight_T=log_weight_T, log_p_T_V=log_p_T_V)
+    if np.abs(_left_out(draws)).max(initial=0.0) > APART:
+        return None
     return summed_up(draws, draws.worlds[_as_often_as_it_counts(log_weight_T)])
+
+
+def _left_out(draws: Draws) -> Array:
+    """left_S: by how much each set is likelier to matter than the draws show."""
+    counting_T = np.exp(draws.log_weight_T - logsumexp(draws.log_weight_T))
+    drawn_S = counting_T @ draws.worlds.amount_T_S_M.any(axis=2)
+    matters_S = [1.0 - np.exp(logsumexp(p_T_V[:, 0]) - logsumexp(p_T_V)) for p_T_V in draws.log_p_T_V]
+    left_S: Array = np.array(matters_S) - drawn_S
+    return left_S
 
 
 class _News:
@@ -49,24 +64,24 @@ class _News:
     def __init__(self, draws: Draws, evidence: Evidence, new_L: NDArray[np.bool_]) -> None:
         self._draws = draws
         self._all, self._known = Answering(evidence), Answering(evidence[~new_L])
-        self._worlds = self._all.pull_of_worlds(draws.worlds), self._known.pull_of_worlds(draws.worlds)
 
     def loglik_of_worlds(self) -> Array:
         """loglik_T of the worlds as they were drawn."""
-        return self._loglik(*self._worlds)
+        return self._loglik(*self._pulls(self._draws.worlds))
 
     def loglik_of_states(self, s: int, states: tuple[State, ...]) -> Array:
-        """loglik_T_V of the states of set ``s``, the rest of each world as it was drawn."""
-        rest, rest_known = self._worlds
-        if self._draws.worlds.amount_T_S_M[:, s].any():
-            but_for = self._draws.worlds.but_for(s)
-            rest, rest_known = self._all.pull_of_worlds(but_for), self._known.pull_of_worlds(but_for)
+        """loglik_T_V of the states of set ``s``, given the rest that each was drawn with."""
+        rest, rest_known = self._pulls(self._draws.rest(s))
         here, loglik_V = np.array([s]), []
         for state in states:
             amount = np.array([state.amount])
             does, did = (one.pull_of(state.kind, here, amount) for one in (self._all, self._known))
             loglik_V.append(self._loglik(rest + does, rest_known + did))
         return np.stack(loglik_V, axis=1)
+
+    def _pulls(self, worlds: Worlds) -> tuple[Pull, Pull]:
+        """What all subjects do in each world, to all answers and to those that were known."""
+        return self._all.pull_of_worlds(worlds), self._known.pull_of_worlds(worlds)
 
     def _loglik(self, pull: Pull, known: Pull) -> Array:
         draws = self._draws

@@ -13,9 +13,8 @@ Two witnesses, each with its own weight:
 truth log-odds = trust · unasked + worth · leaning + again + balance. ``trust`` is the probability that the own
 opinion has anything to do with what the supervisor answers; ``worth`` is how much the leaning tells the student, by
 its unasked belief, about the truth, and less as long as few answers tell what the leaning is (ADR 4). Neither needs a
-gold label. Where a taste is judged nobody but the
-supervisor can say what is right: the own opinion is one more thing to be weighed by the answers, and does not judge
-them.
+gold label. Where a taste is judged nobody but the supervisor can say what is right: the own opinion is one more thing
+to be weighed by the answers, and does not judge them.
 
 Where options are classes, what it believes of the unlabelled pool it learns *again*, as one head on its features, once
 the cases have said of one another what they are (:mod:`askew.agent.coherence`): its opinions of single cases are
@@ -264,6 +263,8 @@ def reliability(leaning: Logit, columns_N_K_D: Array) -> float:
     scores").
     """
     centred_N_K_D = columns_N_K_D - columns_N_K_D.mean(axis=1, keepdims=True)
+    # What is said of every case alike tells no case from another, however well it is known.
+    centred_N_K_D = centred_N_K_D - centred_N_K_D.mean(axis=0)
     known = float((centred_N_K_D @ leaning.theta_D).var())
     unsure = float(leaning.variances(centred_N_K_D).mean())
     return known / max(known + unsure, 1e-12)

@@ -105,9 +105,7 @@ def _variance(notebook: Notebook, hypothesis_set: HypothesisSet) -> float:
 def update_beliefs(notebook: Notebook) -> None:
     """The joint posterior of all sets after the answers so far, and what it says of each."""
     cases, weak_L = notebook.answered(), np.array(notebook.weak_labels(), dtype=np.int64)
-    joint = _reweighed(notebook, cases) or _sampled(notebook, cases)
-    told = sum(map(len, notebook.told.values()))
-    notebook.weighed = Weighed(joint, tuple(notebook.sets), len(cases), told, _trust(notebook))
+    joint = _posterior(notebook, cases)
     notebook.worlds = joint.worlds
     notebook.competence, notebook.bias_K = (
         float(notebook.worlds.competence_T.mean()),
@@ -124,6 +122,21 @@ def update_beliefs(notebook: Notebook) -> None:
         notebook.suspected[hypothesis_set.id] = max(notebook.suspected.get(hypothesis_set.id, 0.0), 1.0 - belief.none)
 
 
+def _posterior(notebook: Notebook, cases: Sequence[Case]) -> Joint:
+    """The joint posterior after the answers to ``cases``, by the draws of the last one where these can tell."""
+    before, truth_L_K = notebook.weighed, notebook.unasked_truth(cases)
+    told = sum(one.answer is not None for own in notebook.told.values() for one in own)
+    joint = None
+    if before is not None and before.still_holds(notebook.sets, told, truth_L_K):
+        known = len(before.truth_L_K)
+        joint = _reweighed(notebook, before.joint, cases, known)
+        truth_L_K = np.concatenate([before.truth_L_K, truth_L_K[known:]])
+    if joint is None:
+        joint, truth_L_K = _sampled(notebook, cases), notebook.unasked_truth(cases)
+    notebook.weighed = Weighed(joint, tuple(notebook.sets), told, truth_L_K)
+    return joint
+
+
 def _sampled(notebook: Notebook, cases: Sequence[Case]) -> Joint:
     """The posterior by sampling, over the whole history of answers."""
     told = [beliefs.told_likelihood(s.names, notebook.told.get(s.id, ())) for s in notebook.sets]
@@ -132,16 +145,13 @@ def _sampled(notebook: Notebook, cases: Sequence[Case]) -> Joint:
     return weigh(notebook.sets, _evidence(notebook, cases), rng, biased=not varying, log_told=told)
 
 
-def _reweighed(notebook: Notebook, cases: Sequence[Case]) -> Joint | None:
-    """The posterior by what the draws of the last one make of the answers since; none where they can't tell."""
-    before = notebook.weighed
-    if before is None or before.answers == 0 or not before.still_holds(notebook.sets, notebook.told, _trust(notebook)):
-        return None
-    group_L, new_L = notebook.groups(cases), np.arange(len(cases)) >= before.answers
+def _reweighed(notebook: Notebook, before: Joint, cases: Sequence[Case], known: int) -> Joint | None:
+    """The posterior by what the draws of the last one make of the answers to all but the ``known`` first cases."""
+    group_L, new_L = notebook.groups(cases), np.arange(len(cases)) >= known
     # A case and its edits share one truth: what was known of it before says what to expect of the next.
     near_L = np.isin(group_L, group_L[new_L])
     near = [case for case, is_near in zip(cases, near_L, strict=True) if is_near]
-    return reweigh(before.joint, _evidence(notebook, near), new_L[near_L])
+    return reweigh(before, _evidence(notebook, near), new_L[near_L])
 
 
 def _evidence(notebook: Notebook, cases: Sequence[Case]) -> Evidence:
@@ -155,7 +165,3 @@ def _evidence(notebook: Notebook, cases: Sequence[Case]) -> Evidence:
         weak_L=np.array([notebook.answers[case.id] for case in cases], dtype=np.int64),
         group_L=notebook.groups(cases),
     )
-
-
-def _trust(notebook: Notebook) -> float:
-    return 0.0 if notebook.truth_model is None else notebook.truth_model.trust

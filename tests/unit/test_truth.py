@@ -106,6 +106,11 @@ def test_how_well_a_leaning_is_known_is_how_well_it_predicts_itself(labels: int)
         said_N_K = columns[labels:] @ leaning.theta_D
         correlation.append(np.corrcoef((said_N_K[:, 1] - said_N_K[:, 0]), np.diff(score_N_K[labels:])[:, 0])[0, 1] ** 2)
     assert np.mean(known) == pytest.approx(np.mean(correlation), abs=0.08)
+    biased = np.concatenate([columns, class_columns(np.ones((len(columns), 1)), 2)], axis=2)
+    one_answer = fit_logit(
+        biased[:labels], np.eye(2)[np.ones(labels, dtype=np.int64)], np.append(1e-9 * variance_D, 1.0)
+    )
+    assert reliability(one_answer, biased[labels:]) < 0.01, "what is said of every case tells no case from another"
     flat = fit_logit(columns[:0], np.zeros((0, 2)), variance_D)
     assert reliability(flat, columns) == 0.0
 
