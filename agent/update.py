@@ -106,11 +106,8 @@ def update_beliefs(notebook: Notebook) -> None:
     """The joint posterior of all sets after the answers so far, and what it says of each."""
     cases, weak_L = notebook.answered(), np.array(notebook.weak_labels(), dtype=np.int64)
     joint = _posterior(notebook, cases)
-    notebook.worlds = joint.worlds
-    notebook.competence, notebook.bias_K = (
-        float(notebook.worlds.competence_T.mean()),
-        notebook.worlds.bias_T_K.mean(axis=0),
-    )
+    worlds = notebook.worlds = joint.worlds
+    notebook.competence, notebook.bias_K = float(worlds.competence_T.mean()), worlds.bias_T_K.mean(axis=0)
     amounts = zip(joint.liking_S, joint.better_S, joint.misled_S, strict=True)
     notebook.mattering = {s.id: Mattering(*map(float, own)) for s, own in zip(notebook.sets, amounts, strict=True)}
     predicted = notebook.set_predictions(cases)
@@ -124,16 +121,16 @@ def update_beliefs(notebook: Notebook) -> None:
 
 def _posterior(notebook: Notebook, cases: Sequence[Case]) -> Joint:
     """The joint posterior after the answers to ``cases``, by the draws of the last one where these can tell."""
-    before, truth_L_K = notebook.weighed, notebook.unasked_truth(cases)
+    before, held_against_L_K = notebook.weighed, notebook.unasked_truth(cases)
     told = sum(one.answer is not None for own in notebook.told.values() for one in own)
     joint = None
-    if before is not None and before.still_holds(notebook.sets, told, truth_L_K):
+    if before is not None and before.still_holds(notebook.sets, told, held_against_L_K):
         known = len(before.truth_L_K)
         joint = _reweighed(notebook, before.joint, cases, known)
-        truth_L_K = np.concatenate([before.truth_L_K, truth_L_K[known:]])
-    if joint is None:
-        joint, truth_L_K = _sampled(notebook, cases), notebook.unasked_truth(cases)
-    notebook.weighed = Weighed(joint, tuple(notebook.sets), told, truth_L_K)
+        if joint is not None:
+            held_against_L_K = np.concatenate([before.truth_L_K, held_against_L_K[known:]])
+    joint = joint or _sampled(notebook, cases)
+    notebook.weighed = Weighed(joint, tuple(notebook.sets), told, held_against_L_K)
     return joint
 
 
