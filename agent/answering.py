@@ -98,9 +98,7 @@ class Answering:
 
     def pull_of_worlds(self, worlds: Worlds) -> Pull:
         """What all subjects together do, in each of T worlds, biases left out."""
-        liking_T_S, better_T_S, misled_T_S = (
-            single(worlds.amounts(kind)) for kind in (Kind.LIKED, Kind.BETTER, Kind.MISLED)
-        )
+        liking_T_S, better_T_S, misled_T_S = (single(worlds.amounts(kind)) for kind in Kind)
         kept_T_L = np.ones((len(misled_T_S), self._presence_S_L.shape[1]), dtype=np.float32)
         for s in np.flatnonzero(misled_T_S.any(axis=0)):
             kept_T_L *= 1.0 - misled_T_S[:, s, None] * self._presence_S_L[s]

@@ -143,7 +143,7 @@ def weigh(
         conditional_S = sampler.sweep()
         worlds.append(sampler.world())
         conditional_T_S.append(conditional_S)
-        rest_T_S.append(sampler.rest_S)
+        rest_T_S.append(list(sampler.rest_S))
         matters_T_S.append([1.0 - p_V[0] for p_V in conditional_S])
         counted += 1
         if counted == wanted or (counted > wanted and counted % BATCH == 0):
@@ -221,6 +221,8 @@ class _Sampler:
         self._now_S = self._first_S[:-1].copy()
         self.competence, self._slip, self._sharp = len(COMPETENCE) // 2, 0, 1
         self.bias_K = np.full(k, len(BIASES) // 2)
+        self.rest_S = [np.zeros(0, dtype=np.int16)] * len(states)
+        """For each set the states of all, as they were when it was last looked at."""
 
     def sweep(self) -> list[Array]:
         """Draw everything once, given all else; the conditional probabilities p_V of every set's states."""
@@ -252,7 +254,6 @@ class _Sampler:
         a time: the same draws as one by one, in half the time.
         """
         conditional_S: list[Array] = [np.zeros(0)] * len(self._now_S)
-        self.rest_S = [np.zeros(0, dtype=np.int16)] * len(self._now_S)
         waiting = [int(s) for s in self._rng.permutation(len(self._now_S))]
         while waiting:
             idle_S = ~self._active()

@@ -63,31 +63,35 @@ class _News:
 
     def __init__(self, draws: Draws, evidence: Evidence, new_L: NDArray[np.bool_]) -> None:
         self._draws = draws
-        self._all, self._known = Answering(evidence), Answering(evidence[~new_L])
+        # log p(new | known) = log p(new and known) - log p(known); mostly nothing of the kind is known.
+        self._signed = [(1.0, Answering(evidence))]
+        if not new_L.all():
+            self._signed.append((-1.0, Answering(evidence[~new_L])))
 
     def loglik_of_worlds(self) -> Array:
         """loglik_T of the worlds as they were drawn."""
-        return self._loglik(*self._pulls(self._draws.worlds))
+        worlds = self._draws.worlds
+        loglik_T: Array = np.sum(
+            [sign * self._loglik(answers, answers.pull_of_worlds(worlds)) for sign, answers in self._signed], axis=0
+        )
+        return loglik_T
 
     def loglik_of_states(self, s: int, states: tuple[State, ...]) -> Array:
         """loglik_T_V of the states of set ``s``, given the rest that each was drawn with."""
-        rest, rest_known = self._pulls(self._draws.rest(s))
-        here, loglik_V = np.array([s]), []
-        for state in states:
-            amount = np.array([state.amount])
-            does, did = (one.pull_of(state.kind, here, amount) for one in (self._all, self._known))
-            loglik_V.append(self._loglik(rest + does, rest_known + did))
-        return np.stack(loglik_V, axis=1)
+        rest = self._draws.rest(s)
+        loglik_T_V: Array = np.sum(
+            [sign * self._of_states(answers, rest, s, states) for sign, answers in self._signed], axis=0
+        )
+        return loglik_T_V
 
-    def _pulls(self, worlds: Worlds) -> tuple[Pull, Pull]:
-        """What all subjects do in each world, to all answers and to those that were known."""
-        return self._all.pull_of_worlds(worlds), self._known.pull_of_worlds(worlds)
+    def _of_states(self, answers: Answering, rest: Worlds, s: int, states: tuple[State, ...]) -> Array:
+        others, here = answers.pull_of_worlds(rest), np.array([s])
+        pulls = [answers.pull_of(state.kind, here, np.array([state.amount])) for state in states]
+        return np.stack([self._loglik(answers, others + pull) for pull in pulls], axis=1)
 
-    def _loglik(self, pull: Pull, known: Pull) -> Array:
+    def _loglik(self, answers: Answering, pull: Pull) -> Array:
         draws = self._draws
-        of_world = draws.worlds.bias_T_K, draws.worlds.competence_T, draws.slip_T, draws.sharp_T
-        loglik_T: Array = self._all.loglik(pull, *of_world) - self._known.loglik(known, *of_world)
-        return loglik_T
+        return answers.loglik(pull, draws.worlds.bias_T_K, draws.worlds.competence_T, draws.slip_T, draws.sharp_T)
 
 
 def _effective(log_weight_T: Array) -> float:
