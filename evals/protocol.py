@@ -61,7 +61,9 @@ class Workbench:
     loaded: LoadedTask = field(init=False)
 
     def __post_init__(self) -> None:
-        self.loaded = limited(load_task(self.settings.task, self.settings.seed), self.settings)
+        self.loaded = limited(
+            load_task(self.settings.task, self.settings.seed, self.settings.test_size or 0), self.settings
+        )
         if (self.settings.opinion or ("cue" if self.settings.task in TASKS else "all")) == "cue":
             self.loaded = replace(self.loaded, task=replace(self.loaded.task, patterns=()))
         check_task(self.loaded, self.settings.budget)

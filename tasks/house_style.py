@@ -94,8 +94,11 @@ class Rule:
         return f"{verb} a line that {self.either[0]} or {self.either[1]}, unless it {self.unless}"
 
 
-def load_house_style(seed: int, folder: Path | None = None) -> LoadedTask:
-    """The task with the rule and the splits of ``seed``; ``folder`` holds the extracted data (fetched by default)."""
+def load_house_style(seed: int, test: int = 0, folder: Path | None = None) -> LoadedTask:
+    """The task with the rule and the splits of ``seed``, the test split of ``test`` or more.
+
+    ``folder`` holds the extracted data (fetched by default).
+    """
     if folder is None:
         from askew.tasks.data import data_folder
 
@@ -103,7 +106,7 @@ def load_house_style(seed: int, folder: Path | None = None) -> LoadedTask:
     lines = read_lines(folder)
     rule = draw_rule(stream(seed, NAME, "rule"), lines)
     items = list(_pairs(lines, rule, stream(seed, NAME, "pairs")))
-    drawn = balanced_splits([label for *_, label in items], SIZES, stream(seed, "splits", NAME))
+    drawn = balanced_splits([label for *_, label in items], SIZES, stream(seed, "splits", NAME), test)
     cases = tuple(
         Case(f"line-{index + 1}", f"Two lines of one kind: {items[index][0]}.", items[index][1], split)
         for index, split in drawn

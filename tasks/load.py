@@ -24,8 +24,8 @@ from askew.tasks.qa.preference import load_qa_preference
 from askew.tasks.readers import READERS
 from askew.tasks.sentiment import SOURCES, load_sentiment
 
-TaskLoader = Callable[[int], LoadedTask]
-"""Loads a task; the argument is the seed that draws its splits."""
+TaskLoader = Callable[[int, int], LoadedTask]
+"""Loads a task; the arguments are the seed that draws its splits, and how many test cases it shall have at least."""
 
 TASKS: Registry[TaskLoader] = Registry("task")
 
@@ -39,7 +39,7 @@ for _name in CHESS:
     TASKS.add(_name, partial(load_chess, _name))
 
 
-def load_task(name: str, seed: int) -> LoadedTask:
+def load_task(name: str, seed: int, test: int = 0) -> LoadedTask:
     """The task called ``name``.
 
     Args:
@@ -47,16 +47,17 @@ def load_task(name: str, seed: int) -> LoadedTask:
             a ``.jsonl``, ``.csv`` or ``.parquet`` file, or ``FILE.py:FUNCTION``, a function from the seed to a
             :class:`LoadedTask`.
         seed: draws the splits.
+        test: test cases wanted of a built-in task, where that is more than usual and its data has them.
 
     Raises:
         InputError: the task is unknown or its data can't be used.
     """
-    loaded = _load(name, seed)
+    loaded = _load(name, seed, test)
     attributes = bank(loaded.task.options_vary) | dict(loaded.task.attributes)
     return replace(loaded, task=replace(loaded.task, attributes=attributes))
 
 
-def _load(name: str, seed: int) -> LoadedTask:
+def _load(name: str, seed: int, test: int) -> LoadedTask:
     if name.startswith(PREFIX):
         return load_hub(name, seed)
     if Path(name).suffix.lower() in READERS:
@@ -66,7 +67,7 @@ def _load(name: str, seed: int) -> LoadedTask:
     if name not in TASKS:
         for plugin in entry_points(group="askew.tasks", name=name):
             return _checked(name, plugin.load()(seed))
-    return TASKS[name](seed)
+    return TASKS[name](seed, test)
 
 
 def _checked(name: str, loaded: object) -> LoadedTask:

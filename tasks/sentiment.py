@@ -71,8 +71,8 @@ class Rated:
     ratings: tuple[int, ...]
 
 
-def load_sentiment(name: str, seed: int, folder: Path | None = None) -> LoadedTask:
-    """The task ``name`` (a key of :data:`SOURCES`) with splits drawn by ``seed``.
+def load_sentiment(name: str, seed: int, test: int = 0, folder: Path | None = None) -> LoadedTask:
+    """The task ``name`` (a key of :data:`SOURCES`) with splits drawn by ``seed``, the test split of ``test`` or more.
 
     ``folder`` holds the extracted data; by default it is fetched once and kept.
     """
@@ -84,7 +84,7 @@ def load_sentiment(name: str, seed: int, folder: Path | None = None) -> LoadedTa
     rated = [item for item in read_rated(folder, source) if abs(item.mean) > NEUTRAL]
     rated = [rated[index] for index in first_of_each([item.text for item in rated])]
     labels = [int(item.mean > 0) for item in rated]
-    drawn = balanced_splits(labels, SIZES, stream(seed, "splits", name))
+    drawn = balanced_splits(labels, SIZES, stream(seed, "splits", name), test)
     chosen = [rated[index] for index, _ in drawn]
     cases = tuple(Case(rated[index].id, rated[index].text, OPTIONS, split) for index, split in drawn)
     task = Task(

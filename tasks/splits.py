@@ -38,17 +38,18 @@ def first_of_each(texts: Sequence[str]) -> list[int]:
 
 
 def balanced_splits(
-    labels: Sequence[int], sizes: Mapping[Split, int], rng: np.random.Generator
+    labels: Sequence[int], sizes: Mapping[Split, int], rng: np.random.Generator, test: int = 0
 ) -> list[tuple[int, Split]]:
     """Draw disjoint splits in which every class has the same number of items.
 
     When the rarest class can't fill ``sizes``, the weak split keeps its size and the others shrink by one
-    common factor. Items that no split takes are left out.
+    common factor. Items that no split takes are left out, or in the test split where it is to be larger.
 
     Args:
         labels: class of each of the N items.
-        sizes: wanted number of items of each split.
+        sizes: wanted number of items of each split; the test split, if any, is the last.
         rng: decides which item goes where.
+        test: wanted number of test cases, where ``sizes`` leaves items over; the other splits are the same for any.
 
     Returns:
         (index, split) pairs; inside a split the classes are mixed at random.
@@ -72,6 +73,8 @@ def balanced_splits(
     start = 0
     for split, wanted in per_class.items():
         count = wanted if split is Split.WEAK else int(wanted * shrink)
+        if split is Split.TEST:
+            count = max(count, min(test // len(classes), available - start))
         chosen = np.concatenate([indices[start : start + count] for indices in members])
         drawn += [(int(index), split) for index in rng.permutation(chosen)]
         start += count

@@ -55,8 +55,8 @@ OPENING = 8
 """Half-moves by which two games differ: no two random ones begin with the same eight."""
 
 
-def load_chess(name: str, seed: int) -> LoadedTask:
-    """The task ``name``, with splits drawn by ``seed``.
+def load_chess(name: str, seed: int, test: int = 0) -> LoadedTask:
+    """The task ``name``, with splits drawn by ``seed``, the test split of ``test`` or more.
 
     Raises ``InputError`` where python-chess isn't installed, or the engine that a task of its own is scored by.
     """
@@ -64,7 +64,7 @@ def load_chess(name: str, seed: int) -> LoadedTask:
     found = kept_puzzles(name.removesuffix(LINE))
     items = [_case(name, index, data) for index, data in enumerate(found) if data["line"] or not name.endswith(LINE)]
     sizes = SIZES if name.startswith(PAIR) else ANY_SIZES
-    drawn = balanced_splits([label for _, label, _ in items], sizes, stream(seed, "splits", name))
+    drawn = balanced_splits([label for _, label, _ in items], sizes, stream(seed, "splits", name), test)
     cases = tuple(Case(items[i][0].id, items[i][0].text, items[i][0].options, split) for i, split in drawn)
     levels = {items[i][0].id: items[i][2] for i, _ in drawn}
     task = Task(

@@ -34,10 +34,10 @@ OPINIONATED = 0.6
 """Share of the questions that come with the asker's opinion, which is right half of the time."""
 
 
-def load_qa_preference(seed: int) -> LoadedTask:
-    """The task, with splits drawn by ``seed``."""
+def load_qa_preference(seed: int, test: int = 0) -> LoadedTask:
+    """The task, with splits drawn by ``seed``, the test split of ``test`` or more."""
     items = questions(ITEMS)
-    drawn = balanced_splits([label for _, label in items], SIZES, stream(seed, "splits", NAME))
+    drawn = balanced_splits([label for _, label in items], SIZES, stream(seed, "splits", NAME), test)
     cases = tuple(
         Case(items[index][0].id, items[index][0].text, items[index][0].options, split) for index, split in drawn
     )
