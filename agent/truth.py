@@ -45,8 +45,6 @@ COMPETENT = np.linspace(0.6, 0.95, 8)
 """How often a supervisor worth asking is right: a grid with equal prior mass."""
 WORTH_START, WORTH_VARIANCE = 1.0, 0.06
 """Prior of the worth of a leaning: taken at its face value where the student has no opinion to judge it by."""
-KNOWN_WELL = 0.5
-"""From this reliability on a leaning has all of its worth (see LOG.md)."""
 
 
 @dataclass(frozen=True)
@@ -185,7 +183,7 @@ def hear(
     if taste or face_value:
         worth = once_known = WORTH_START
     else:
-        known = min(1.0, reliability(leaning, pool.columns_N_K_D) / KNOWN_WELL)
+        known = reliability(leaning, pool.columns_N_K_D)
         worth, once_known = (trust * share * judged + (1.0 - trust) * WORTH_START for share in (known, 1.0))
     if face_value:
         trust = 1.0

@@ -146,8 +146,8 @@ def bench(
         str,
         typer.Argument(
             metavar="SUITE",
-            help="quick, full, recovery, planted, taste, controls, finetuned, all-ways, a TOML file with a grid, or "
-            "throughput (of vLLM).",
+            help="quick, full, recovery, planted, taste, controls, finetuned, all-ways, asking, a TOML file with a "
+            "grid, or throughput (of vLLM).",
         ),
     ],
     out: Annotated[Path | None, typer.Option(help="Where the runs go; by default runs/bench-SUITE.")] = None,

@@ -183,7 +183,7 @@ def test_a_bench_reports_a_failed_cell_runs_the_others_and_continues(
 
 
 def test_a_suite_that_cannot_be_used_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="expected one of all-ways, controls, finetuned, full, planted, quick"):
+    with pytest.raises(InputError, match="expected one of all-ways, asking, controls, finetuned, full, planted, quick"):
         bench.read_suite("qick")
     path = tmp_path / "mine.toml"
     path.write_text('methods = ["telepathy"]\n[[grid]]\ntask = "movie-reviews"\nsupervisors = ["model:minilm"]\n')

@@ -59,8 +59,9 @@ def test_where_the_student_knows_nothing_the_answers_carry_it() -> None:
 
 
 def test_what_is_only_liked_is_left_out_of_the_evidence() -> None:
-    world = World(opinion=0.5, liking=3.0)
-    assert world.accuracy(world.heard(200, known_liking=3.0)) > world.accuracy(world.heard(200)) + 0.005
+    worlds = [World(opinion=0.5, liking=3.0, seed=seed) for seed in range(8)]
+    known, unknown = ([w.accuracy(w.heard(200, known_liking=much)) for w in worlds] for much in (3.0, 0.0))
+    assert np.mean(known) > np.mean(unknown) + 0.005
 
 
 def test_what_opinions_have_in_common_is_learned_from_texts_without_a_label() -> None:
@@ -83,8 +84,8 @@ def test_beside_a_trusted_opinion_the_leaning_counts_as_one_more_way_of_asking()
 def test_a_leaning_of_few_answers_counts_for_less_than_it_will() -> None:
     world = World(opinion=0.5)
     few, many = world.heard(4), world.heard(400)
-    assert world.heard(0).worth < few.worth < 0.8 * few.worth_once_known
-    assert many.worth == many.worth_once_known, "what is known well has all of its worth"
+    assert 0 < few.worth < 0.6 * few.worth_once_known
+    assert 0.9 * many.worth_once_known < many.worth < many.worth_once_known, "what is known well has most of its worth"
     leaning_N_K = world.columns @ few.leaning.theta_D
     told_N_K = few.scores_if(world.columns, world.opinion, few.leaning.theta_D) - few.scores(
         world.columns, world.opinion
