@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from askew.agent.lab import case_from
 from askew.agent.reading import RunView, apply_event
 from askew.agent.write import key
 from askew.errors import InputError
-from askew.evals.protocol import limited, read_config
+from askew.evals.protocol import Load, every_case, limited, read_config
 from askew.evals.statistics import Array, decided, rightness
 from askew.tasks.case import Case, Split
 from askew.tasks.gold import LoadedTask
@@ -67,14 +67,14 @@ class GradedRun:
         return [(labels, float((p_N_K.argmax(axis=1) == answers_N)[answered_N].mean())) for labels, p_N_K in self.curve]
 
 
-def grade(folder: Path, load: Callable[[str, int], LoadedTask] = load_task) -> GradedRun:
+def grade(folder: Path, load: Load = load_task) -> GradedRun:
     """Grade the run in ``folder`` from its log alone.
 
     Raises ``InputError`` when the log holds no prediction, or the task has no gold for its test split or
     isn't the one that was run.
     """
     settings, _ = read_config(folder)
-    loaded = limited(load(settings.task, settings.seed), settings)
+    loaded = limited(every_case(settings, load), settings)
     events = list(read_events(folder))
     _check_fingerprint(folder, loaded, events)
     test = loaded.task.split(Split.TEST)

@@ -41,6 +41,8 @@ from askew.tasks.load import TASKS, load_task
 from askew.tasks.splits import fingerprint
 
 TWINS = "twins"
+Load = Callable[[str, int, int], LoadedTask]
+"""Loads a task, as :func:`askew.tasks.load.load_task` does; what loads many runs' tasks keeps those it has."""
 STUDENT = "student"
 """Where a run keeps what its student learned."""
 VLLM = "vllm"
@@ -61,9 +63,7 @@ class Workbench:
     loaded: LoadedTask = field(init=False)
 
     def __post_init__(self) -> None:
-        self.loaded = limited(
-            load_task(self.settings.task, self.settings.seed, self.settings.test_size or 0), self.settings
-        )
+        self.loaded = limited(every_case(self.settings), self.settings)
         if (self.settings.opinion or ("cue" if self.settings.task in TASKS else "all")) == "cue":
             self.loaded = replace(self.loaded, task=replace(self.loaded.task, patterns=()))
         check_task(self.loaded, self.settings.budget)
@@ -133,6 +133,11 @@ class Workbench:
         for name in ("warmed", "model"):
             if self.__dict__.get(name) is not None:
                 self.__dict__[name].close()
+
+
+def every_case(settings: Settings, load: Load = load_task) -> LoadedTask:
+    """The task with all cases that its splits have by these settings; :func:`limited` says which of them are used."""
+    return load(settings.task, settings.seed, settings.test_size or 0)
 
 
 def limited(loaded: LoadedTask, settings: Settings) -> LoadedTask:

@@ -19,10 +19,9 @@ from askew.agent.ground import Grounder
 from askew.agent.hypotheses import NONE_OF_THESE, Grounding, Kind
 from askew.agent.journal import Event, read_events
 from askew.evals.methods.registry import NotApplicableError
-from askew.evals.protocol import limited, read_config
+from askew.evals.protocol import Load, every_case, limited, read_config
 from askew.evals.simulated import ASKABLE, mistake_pick
 from askew.tasks.case import Case, Split
-from askew.tasks.gold import LoadedTask
 
 SAME = 0.9
 """Share of the cases in which either picks an option that have to be picked alike."""
@@ -82,7 +81,7 @@ def planted_mistakes(supervisor: str) -> tuple[str, ...] | None:
     return tuple(name for name in names if name not in {"competence", ASKABLE})
 
 
-def recovery(folder: Path, load: Callable[[str, int], LoadedTask], embed: Embed) -> Recovery:
+def recovery(folder: Path, load: Load, embed: Embed) -> Recovery:
     """What a finished run found, read from its log.
 
     Raises ``NotApplicableError`` where its supervisor's mistakes aren't known, or where one of them shows in none of
@@ -92,7 +91,7 @@ def recovery(folder: Path, load: Callable[[str, int], LoadedTask], embed: Embed)
     planted = planted_mistakes(settings.supervisor)
     if planted is None:
         raise NotApplicableError(f"what {settings.supervisor} gets wrong is not known: recovery can't be judged.")
-    whole = load(settings.task, settings.seed)
+    whole = every_case(settings, load)
     task = limited(whole, settings).task
     used = {case.id for case in task.cases}
     held = [case for case in whole.task.cases if case.id not in used and case.id in whole.gold] or [

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from askew.agent.config import Settings
-from askew.evals.protocol import Workbench
+from askew.agent.journal import Journal
+from askew.evals.grade import grade
+from askew.evals.protocol import Workbench, write_config
 from askew.tasks.case import Split
 from askew.tasks.load import load_task
 from askew.tasks.splits import balanced_splits
@@ -44,3 +48,15 @@ def test_a_run_can_be_judged_on_more_cases(task: str) -> None:
     assert len(tests) == 1600 if task in {"movie-reviews", "house-style"} else len(tests) <= 1600
     settings = Settings(task=task, seed=3, test_size=1600)
     assert {case.id for case in Workbench(settings).loaded.task.split(Split.TEST)} == tests
+
+
+def test_a_run_on_more_cases_is_graded_on_all_of_them(tmp_path: Path) -> None:
+    settings = Settings(task="movie-reviews", seed=3, test_size=1600)
+    task = Workbench(settings).loaded.task
+    write_config(settings, tmp_path, ())
+    with Journal(tmp_path) as journal:
+        journal.note("run-started", task_fingerprint=task.fingerprint)
+        truth = [[1.0, 0.0]] * len(task.split(Split.TEST))
+        journal.note("prediction", split="test", labels_used=0, truth=truth)
+    graded = grade(tmp_path)
+    assert len(graded.gold_N) == 1600 and graded.accuracies() == [(0, 0.5)]
