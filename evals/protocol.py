@@ -41,8 +41,6 @@ from askew.tasks.load import TASKS, load_task
 from askew.tasks.splits import fingerprint
 
 TWINS = "twins"
-Load = Callable[[str, int, int], LoadedTask]
-"""Loads a task, as :func:`askew.tasks.load.load_task` does; what loads many runs' tasks keeps those it has."""
 STUDENT = "student"
 """Where a run keeps what its student learned."""
 VLLM = "vllm"
@@ -51,6 +49,8 @@ SMALLEST_FREE_SPACE = 50_000_000
 
 Say = Callable[[str], None]
 """Where progress goes."""
+Load = Callable[[str, int, int], LoadedTask]
+"""Loads a task, as :func:`askew.tasks.load.load_task` does; what loads many runs' tasks keeps those it has."""
 
 
 @dataclass
