@@ -92,8 +92,8 @@ class Settings(BaseModel):
     pool_size: Positive | None = None
     """At most so many pool cases, for quick looks; all by default."""
     test_size: Positive | None = None
-    """At most so many cases in validation and in test; of a built-in task's, more test cases than usual where its data
-    has them, which narrows the intervals."""
+    """At most so many cases in validation and in test. A built-in task has more test cases than usual if this says so
+    and its data has them, which narrows the intervals."""
     chains_first: Annotated[int, Field(ge=0)] = 48
     """Chains of thought sampled in the first round."""
     chains: Annotated[int, Field(ge=0)] = 48

@@ -25,7 +25,7 @@ from askew.agent.config import Settings
 from askew.agent.models.pull import model_folder
 from askew.agent.representation import case_texts
 from askew.evals.grade import grade
-from askew.evals.protocol import Workbench, every_case, limited, run_method, write_config
+from askew.evals.protocol import Workbench, load_cases, run_method, write_config
 from askew.packages import cache_folder
 from askew.tasks.case import Split
 
@@ -35,7 +35,7 @@ def plain(settings: Settings) -> float:
     from sklearn.linear_model import LogisticRegression
     from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer
 
-    loaded = limited(every_case(settings), settings)
+    loaded = load_cases(settings)
     task, gold = loaded.task, loaded.gold
     pool, weak, test = (list(task.split(split)) for split in (Split.POOL, Split.WEAK, Split.TEST))
     cases = [*pool, *task.split(Split.VALIDATION), *test]

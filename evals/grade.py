@@ -15,7 +15,7 @@ from askew.agent.lab import case_from
 from askew.agent.reading import RunView, apply_event
 from askew.agent.write import key
 from askew.errors import InputError
-from askew.evals.protocol import Load, every_case, limited, read_config
+from askew.evals.protocol import Load, load_cases, read_config
 from askew.evals.statistics import Array, decided, rightness
 from askew.tasks.case import Case, Split
 from askew.tasks.gold import LoadedTask
@@ -74,7 +74,7 @@ def grade(folder: Path, load: Load = load_task) -> GradedRun:
     isn't the one that was run.
     """
     settings, _ = read_config(folder)
-    loaded = limited(every_case(settings, load), settings)
+    loaded = load_cases(settings, load)
     events = list(read_events(folder))
     _check_fingerprint(folder, loaded, events)
     test = loaded.task.split(Split.TEST)

@@ -63,7 +63,7 @@ class Workbench:
     loaded: LoadedTask = field(init=False)
 
     def __post_init__(self) -> None:
-        self.loaded = limited(every_case(self.settings), self.settings)
+        self.loaded = load_cases(self.settings)
         if (self.settings.opinion or ("cue" if self.settings.task in TASKS else "all")) == "cue":
             self.loaded = replace(self.loaded, task=replace(self.loaded.task, patterns=()))
         check_task(self.loaded, self.settings.budget)
@@ -135,8 +135,13 @@ class Workbench:
                 self.__dict__[name].close()
 
 
+def load_cases(settings: Settings, load: Load = load_task) -> LoadedTask:
+    """The task with the cases that a run with these settings uses."""
+    return limited(every_case(settings, load), settings)
+
+
 def every_case(settings: Settings, load: Load = load_task) -> LoadedTask:
-    """The task with all cases that its splits have by these settings; :func:`limited` says which of them are used."""
+    """The task with all that its splits hold, also what a run that is kept small leaves out."""
     return load(settings.task, settings.seed, settings.test_size or 0)
 
 

@@ -10,7 +10,7 @@ from conftest import ScriptedModel, embed, run_loop
 
 from askew.agent.config import Settings
 from askew.evals.methods.registry import NotApplicableError
-from askew.evals.protocol import every_case, limited, write_config
+from askew.evals.protocol import load_cases, write_config
 from askew.evals.recovery import (
     LIKELY,
     SAME,
@@ -72,7 +72,7 @@ def test_a_mistake_planted_in_a_whole_run_is_found(
         task=str(cases_file()), supervisor=f"planted:{mistake}@0.9", student="scripted", budget=50, rounds=4, chains=12,
         chains_first=12, written=0, written_first=0, pool_size=70, seed=4,
     )  # fmt: skip
-    loaded = limited(every_case(settings), settings)
+    loaded = load_cases(settings)
     model = ScriptedModel()
     folder = tmp_path / "run"
     write_config(settings, folder, ())

@@ -83,7 +83,8 @@ def test_beside_a_trusted_opinion_the_leaning_counts_as_one_more_way_of_asking()
 
 def test_a_leaning_of_few_answers_counts_for_less_than_it_will() -> None:
     world = World(opinion=0.5)
-    few, many = world.heard(4), world.heard(400)
+    nothing, few, many = world.heard(0), world.heard(4), world.heard(400)
+    assert nothing.worth == pytest.approx(1 - nothing.trust), "only where the opinion may be off the point"
     assert 0 < few.worth < 0.6 * few.worth_once_known
     assert 0.9 * many.worth_once_known < many.worth < many.worth_once_known, "what is known well has most of its worth"
     leaning_N_K = world.columns @ few.leaning.theta_D
