@@ -103,7 +103,9 @@ class Settings(BaseModel):
     """Texts of which the strong model says whether they have a subject that no attribute measures. By default 64, and
     none where it has to be warmed up before it can reason."""
     temperature: Annotated[float, Field(gt=0.0, le=2.0)] = 1.0
-    written_first: Annotated[int, Field(ge=0)] = 800
+    channel: Annotated[int, Field(ge=0)] = 1500
+    """Pool cases that the strong model also reads the other way round: for which label would it have written them?"""
+    written_first: Annotated[int, Field(ge=0)] = 400
     """Cases the strong model writes before it asks anything: what it knows already, in examples."""
     written: Annotated[int, Field(ge=0)] = 80
     """Cases the strong model writes each round."""

@@ -14,6 +14,8 @@ class Controls:
     """Which cases are asked: designed ones, random ones of the pool, the model's own naive proposals, or none."""
     generates: bool = True
     """Whether the model writes and edits cases; without it there is only the pool."""
+    channel: bool = True
+    """Whether the model also reads cases of the pool the other way round, as texts that it might have written."""
     noise: bool = True
     """Whether information gain knows that the supervisor errs; without it an answer is taken for the truth."""
     mistakes: bool = True

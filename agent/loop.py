@@ -61,7 +61,13 @@ def scientific(lab: Lab, controls: Controls = FULL) -> None:
     """Run the whole experiment in ``lab``: everything that happens is in its journal."""
     lab.start()
     grounder = Grounder(lab.task, lab.embed, annotating(lab))
-    notebook = Notebook(lab.representation, grounder, seed=lab.settings.seed, face_value=not controls.mistakes)
+    notebook = Notebook(
+        lab.representation,
+        grounder,
+        seed=lab.settings.seed,
+        face_value=not controls.mistakes,
+        channel=lab.settings.channel if controls.channel else 0,
+    )
     seen = {key(case) for case in lab.task.cases}
     write_and_learn(lab, notebook, controls, seen)
     publish(lab, notebook, controls, last=False)

@@ -13,6 +13,7 @@ from scipy.special import softmax
 
 from askew.agent import belief as beliefs
 from askew.agent.belief import SetBelief, Told, kept, kept_by_others
+from askew.agent.channel import channel_likelihood
 from askew.agent.conditional_logit import Array
 from askew.agent.design import Candidate
 from askew.agent.ground import Grounder
@@ -21,7 +22,7 @@ from askew.agent.infogain import entropy
 from askew.agent.joint import Joint
 from askew.agent.representation import Representation
 from askew.agent.theory import Theory
-from askew.agent.truth import Truth, Unasked, fit_unasked
+from askew.agent.truth import Known, Truth, Unasked, fit_unasked, meant
 from askew.agent.worlds import Worlds
 from askew.tasks.case import Case, Split
 
@@ -82,6 +83,8 @@ class Notebook:
     seed: int = 0
     face_value: bool = False
     """A control: take every answer for the truth."""
+    channel: int = 0
+    """How many cases of the pool are read the other way round."""
     sets: list[HypothesisSet] = field(default_factory=list)
     beliefs: dict[str, SetBelief] = field(default_factory=dict)
     written: dict[str, Candidate] = field(default_factory=dict)
@@ -161,12 +164,29 @@ class Notebook:
     def unasked(self) -> Unasked:
         """The student before any answer; refitted only when cases were written since."""
         if self._unasked is None or self._unasked[0] != len(self.written):
-            first, meant = self.first or self.representation, list(self.written.values())
-            intended_N = np.array([candidate.intended for candidate in meant], dtype=np.int64)
-            cases = [candidate.case for candidate in meant]
-            fitted = fit_unasked(first.columns(cases), first.opinion(cases), intended_N, first.variances(), first.ways)
-            self._unasked = len(self.written), fitted
+            first = self.first or self.representation
+            intended_N = np.array([candidate.intended for candidate in self.written.values()], dtype=np.int64)
+            cases = [candidate.case for candidate in self.written.values()]
+            known, intent = meant(first.columns(cases), first.opinion(cases), intended_N)
+            read = self._read_other_way_round()
+            if read is None:
+                unasked = fit_unasked(known, first.variances(), intent, first.ways)
+            else:
+                unasked = fit_unasked(known.and_also(read), first.variances(), intent, first.ways + 1)
+            self._unasked = len(self.written), unasked
         return self._unasked[1]
+
+    def _read_other_way_round(self) -> Known | None:
+        """What the strong model says of the pool when it is read the other way round; ``None`` if that is nothing."""
+        first = self.first or self.representation
+        if first.task.options_vary or self.channel == 0:
+            return None
+        pool = first.task.split(Split.POOL)
+        # In the pool's own order, so that which cases are read depends on nothing but how many.
+        cases = [pool[i] for i in np.linspace(0, len(pool) - 1, min(self.channel, len(pool))).round().astype(int)]
+        opinion_N_K = first.opinion(cases)
+        loglik_N_Y = channel_likelihood(first.written_for(cases), opinion_N_K)
+        return Known(first.columns(cases), opinion_N_K, loglik_N_Y) if loglik_N_Y.any() else None
 
     def seen(self, cases: Sequence[Case]) -> tuple[Array, Array]:
         """columns_N_K_D and opinion_N_K of the cases, edits seen as the cases they were made from.

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from askew.agent.channel import LONGEST, beginnings
 from askew.agent.conditional_logit import Array, class_columns
 from askew.agent.models.base import LanguageModel
 from askew.agent.models.vectors import VectorCache
@@ -46,6 +47,8 @@ class Representation:
         self._cues = [_cue(task), *(pattern.cue for pattern in task.patterns)]
         used = model.fingerprint if task.options_vary else f"{model.fingerprint}{self._cues}"
         self._cache = VectorCache(cache / "features.sqlite", used)
+        self._beginnings = [] if task.options_vary else beginnings(task)
+        self._likelihoods = VectorCache(cache / "features.sqlite", f"{model.fingerprint}{self._beginnings}/{LONGEST}")
         pool = task.split(Split.POOL)
         read = self._read(pool)
         raw, said_N_P_K = self._features_in(read), self._said(read)
@@ -97,6 +100,14 @@ class Representation:
         opinion_N_K = OPINION_SCALE * (together_N_K - self._opinion_mean_K) / self._opinion_scale
         centred: Array = opinion_N_K - opinion_N_K.mean(axis=1, keepdims=True)
         return centred
+
+    def written_for(self, cases: Sequence[Case]) -> Array:
+        """loglik_N_K of each text as one that the model writes for each option; for options that are class names."""
+
+        def compute(texts: Sequence[str]) -> NDArray[np.float32]:
+            return self._model.text_logprobs(texts, self._beginnings, LONGEST).astype(np.float32)
+
+        return self._likelihoods.vectors([f" {case.text}" for case in cases], compute).astype(np.float64)
 
     def arrays(self) -> dict[str, Array]:
         """What turns features into columns and opinions, for saving beside the student's heads."""

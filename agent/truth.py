@@ -2,10 +2,11 @@
 
 Two witnesses, each with its own weight:
 
-* the student *unasked*: the model's own opinion plus a Bayesian logit on its features, learned from the cases it
-  wrote itself. The label a case was meant to have is right with a probability that is estimated, never gold, by
+* the student *unasked*: the model's own opinion plus a Bayesian logit on its features, learned by
   expectation-maximisation (Dawid & Skene 1979, "Maximum likelihood estimation of observer error-rates using the
-  EM algorithm"). No answer of the supervisor enters;
+  EM algorithm") from what else the model knows: the cases it wrote itself, where the label a case was meant to have
+  is right with a probability that is estimated, never gold; and cases of the pool as it reads them the other way round
+  (:mod:`askew.agent.channel`). No answer of the supervisor enters;
 * the supervisor's *leaning*: what it tends to say, as predicted from its answers alone by a second head on the same
   features. A single answer is little; how firmly its answers lean on cases like this one says how likely it is
   right here. What it is believed to merely like is taken out of its answers first.
@@ -48,13 +49,32 @@ WORTH_START, WORTH_VARIANCE = 1.0, 0.06
 
 
 @dataclass(frozen=True)
+class Known:
+    """Cases of which the model knows something beside its opinion, without any label."""
+
+    columns_N_K_D: Array
+    opinion_N_K: Array
+    """The model's own log-odds; a fixed part of the student's score."""
+    loglik_N_Y: Array
+    """Log-likelihood of what else is known, for each possible truth."""
+
+    def and_also(self, other: Known) -> Known:
+        """These and others."""
+        return Known(
+            np.concatenate([self.columns_N_K_D, other.columns_N_K_D]),
+            np.concatenate([self.opinion_N_K, other.opinion_N_K]),
+            np.concatenate([self.loglik_N_Y, other.loglik_N_Y]),
+        )
+
+
+@dataclass(frozen=True)
 class Unasked:
     """The student before any answer, and how often written cases have the label they were meant to have."""
 
     logit: Logit
     intent: float
     ways: int = 1
-    """How many ways of asking make its opinion: each is a witness that reads the same words as the supervisor."""
+    """In how many ways the model was asked, or read: each is a witness that reads the same words as the supervisor."""
 
     def of(self, columns_N_K_D: Array, opinion_N_K: Array, trust: float = 1.0) -> Array:
         """p_N_K of the truth, as far as the own opinion is trusted: what the supervisor is judged by."""
@@ -118,27 +138,28 @@ class Pool:
     opinion_N_K: Array
 
 
-def fit_unasked(
-    columns_N_K_D: Array, opinion_N_K: Array, intended_N: NDArray[np.int64], variance_D: Array, ways: int = 1
-) -> Unasked:
-    """The student from written cases alone; there may be none.
+def meant(columns_N_K_D: Array, opinion_N_K: Array, intended_N: NDArray[np.int64]) -> tuple[Known, float]:
+    """Written cases, by the label that each was meant to have, and how often that is right; there may be none."""
+    intent = _intent_accuracy(opinion_N_K, intended_N)
+    return Known(columns_N_K_D, opinion_N_K, _intended_likelihood(opinion_N_K.shape[1], intended_N, intent)), intent
+
+
+def fit_unasked(known: Known, variance_D: Array, intent: float = INTENT_START, ways: int = 1) -> Unasked:
+    """The student from what the model knows of cases without any label.
 
     Args:
-        columns_N_K_D: of the written cases.
-        opinion_N_K: the model's own log-odds; a fixed part of the student's score.
-        intended_N: the label each case was written to have.
+        known: the cases; there may be none.
         variance_D: prior variance of each coefficient.
-        ways: how many ways of asking make the opinion.
+        intent: how often written cases have the label they were meant to have.
+        ways: in how many ways the model was asked, or read.
     """
-    intent = _intent_accuracy(opinion_N_K, intended_N)
-    intended_N_Y = _intended_likelihood(opinion_N_K.shape[1], intended_N, intent)
-    scores_N_K = opinion_N_K
+    scores_N_K = known.opinion_N_K
     logit: Logit | None = None
     for _ in range(ROUNDS_OF_EM):
-        targets_N_K = softmax(scores_N_K + intended_N_Y, axis=1)
+        targets_N_K = softmax(scores_N_K + known.loglik_N_Y, axis=1)
         start_D = None if logit is None else logit.theta_D
-        logit = fit_logit(columns_N_K_D, targets_N_K, variance_D, offset_N_K=opinion_N_K, start_D=start_D)
-        scores_N_K = columns_N_K_D @ logit.theta_D + opinion_N_K
+        logit = fit_logit(known.columns_N_K_D, targets_N_K, variance_D, offset_N_K=known.opinion_N_K, start_D=start_D)
+        scores_N_K = known.columns_N_K_D @ logit.theta_D + known.opinion_N_K
     assert logit is not None
     return Unasked(logit, intent, ways)
 

@@ -63,7 +63,7 @@ class Timed:
         self.requests: list[SamplingRequest] = []
         self.name, self.fingerprint, self.version = model.name, model.fingerprint, model.version
         self.option_logprobs, self.read_out = model.option_logprobs, model.read_out
-        self.features, self.readings = model.features, model.readings
+        self.features, self.readings, self.text_logprobs = model.features, model.readings, model.text_logprobs
         self.publish, self.withdraw, self.close = model.publish, model.withdraw, model.close
 
     @property

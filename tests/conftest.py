@@ -84,6 +84,10 @@ class ScriptedModel:
         """The features of every text with every ending."""
         return np.stack([self.features([text + ending for text in texts]) for ending in endings], axis=1)
 
+    def text_logprobs(self, texts: Sequence[str], beginnings: Sequence[str], longest: int) -> NDArray[np.float64]:
+        """It writes any text for any option."""
+        return np.full((len(texts), len(beginnings)), -1.0)
+
     def read_out(self, features_N_D: NDArray[np.float32], words: Sequence[str]) -> NDArray[np.float64]:
         """A faint opinion from the words it knows."""
         good = sum(features_N_D @ bag(word) for word in GOOD) - sum(features_N_D @ bag(word) for word in BAD)

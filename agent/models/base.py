@@ -83,6 +83,13 @@ class LanguageModel(Protocol):
         """features_N_E_D: of each text continued by each ending, at little more than the cost of one of them."""
         ...
 
+    def text_logprobs(self, texts: Sequence[str], beginnings: Sequence[str], longest: int) -> NDArray[np.float64]:
+        """logprobs_N_B: log-probability of the first ``longest`` tokens of each text after each beginning.
+
+        By the weights that give the features. A text's do not depend on the other texts of the call.
+        """
+        ...
+
     def read_out(self, features_N_D: NDArray[np.float32], words: Sequence[str]) -> NDArray[np.float64]:
         """logprobs_N_V: log-probability of each word's first token as the next one, given the features."""
         ...

@@ -141,6 +141,34 @@ class LocalModel:
             logprobs_N_V[start : start + FEATURE_ROWS] = scores_B_V[: len(rows_B_D), first].double().cpu().numpy()
         return logprobs_N_V
 
+    @torch.inference_mode()
+    def text_logprobs(self, texts: Sequence[str], beginnings: Sequence[str], longest: int) -> NDArray[np.float64]:
+        """logprobs_N_B of the first ``longest`` tokens of each text after each beginning, which is read once."""
+        ids_N = [tuple(self.tokens(text)[:longest]) for text in texts]
+        logprobs_N_B = np.zeros((len(texts), len(beginnings)))
+        with progress(f"{self.name} weighs", logprobs_N_B.size) as advance:
+            for b, beginning in enumerate(beginnings):
+                before = torch.tensor([self.tokens(beginning)], device=self._device)
+                read = self.network.model(before, use_cache=True)
+                for length, batch in _batches([len(ids) for ids in ids_N]):
+                    ids_B_T = torch.full((FEATURE_ROWS, length), self.pad_id)
+                    for row, index in enumerate(batch):
+                        ids_B_T[row, : len(ids_N[index])] = torch.tensor(ids_N[index])
+                    cache = deepcopy(read.past_key_values)
+                    cache.batch_repeat_interleave(FEATURE_ROWS)
+                    hidden_B_T_D = self.network.model(
+                        ids_B_T.to(self._device), past_key_values=cache, use_cache=True
+                    ).last_hidden_state
+                    first_B_1_D = read.last_hidden_state[:, -1:].expand(FEATURE_ROWS, 1, -1)
+                    said_B_T_D = torch.cat([first_B_1_D, hidden_B_T_D[:, :-1]], dim=1)
+                    for row, index in enumerate(batch):
+                        target_T = ids_B_T[row, : len(ids_N[index])].to(self._device)
+                        scores_T_V = self.network.lm_head(said_B_T_D[row, : len(target_T)]).float()
+                        chosen_T = scores_T_V.gather(1, target_T[:, None])[:, 0] - scores_T_V.logsumexp(1)
+                        logprobs_N_B[index, b] = chosen_T.sum().item()
+                    advance(len(batch))
+        return logprobs_N_B
+
     # -- label probabilities ------------------------------------------------------------------------
 
     @torch.inference_mode()

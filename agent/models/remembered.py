@@ -57,6 +57,10 @@ class Remembering:
         """As the model has them."""
         return self._model.readings(texts, endings)
 
+    def text_logprobs(self, texts: Sequence[str], beginnings: Sequence[str], longest: int) -> NDArray[np.float64]:
+        """As the model has them."""
+        return self._model.text_logprobs(texts, beginnings, longest)
+
     def read_out(self, features_N_D: NDArray[np.float32], words: Sequence[str]) -> NDArray[np.float64]:
         """As the model has them."""
         return self._model.read_out(features_N_D, words)

@@ -103,6 +103,10 @@ class VllmModel:
         """features_N_E_D, computed in this process."""
         return self._eyes.readings(texts, endings)
 
+    def text_logprobs(self, texts: Sequence[str], beginnings: Sequence[str], longest: int) -> NDArray[np.float64]:
+        """logprobs_N_B of texts after each beginning, computed in this process."""
+        return self._eyes.text_logprobs(texts, beginnings, longest)
+
     def read_out(self, features_N_D: NDArray[np.float32], words: Sequence[str]) -> NDArray[np.float64]:
         """logprobs_N_V of each word's first token, computed in this process."""
         return self._eyes.read_out(features_N_D, words)

@@ -16,6 +16,7 @@ CONTROLS = {
     "naive-proposals": ("scientific, but the model's own naive proposals are asked", Controls(asks="proposed")),
     "no-noise": ("scientific, but information gain takes answers for the truth", Controls(noise=False)),
     "no-generated": ("scientific, but only cases of the pool: none written, none edited", Controls(generates=False)),
+    "no-channel": ("scientific, but the pool is read one way only", Controls(channel=False)),
     "no-mistakes": ("scientific, but answers count at face value", Controls(mistakes=False)),
     "no-chains": ("scientific, but every attribute of the bank is a hypothesis set", Controls(chains=False)),
     "no-bank": ("scientific, but only chains and surprises propose hypothesis sets", Controls(bank=False)),

@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as arrays
 from scipy.special import expit, softmax
 
 from askew.agent.conditional_logit import balance, class_columns, fit_logit
-from askew.agent.truth import Heard, Pool, Truth, fit_unasked, hear, reliability, taste_for, trust_in, worth_of
+from askew.agent.truth import Heard, Pool, Truth, fit_unasked, hear, meant, reliability, taste_for, trust_in, worth_of
 
 
 class World:
@@ -33,7 +33,7 @@ class World:
 
     def heard(self, labels: int, known_liking: float = 0.0, ways: int = 1) -> Truth:
         nothing = np.zeros(0, dtype=np.int64)
-        unasked = fit_unasked(self.columns[:0], self.opinion[:0], nothing, self.variance_D, ways)
+        unasked = fit_unasked(meant(self.columns[:0], self.opinion[:0], nothing)[0], self.variance_D, ways=ways)
         weak_L = self.weak_N[:labels]
         liking_L_K = known_liking * self.effects[:labels]
         own_L_K = unasked.of(self.columns[:labels], self.opinion[:labels])
@@ -175,7 +175,7 @@ def test_intended_labels_are_believed_as_far_as_the_student_agrees() -> None:
     rng = np.random.default_rng(1)
     accuracy = {}
     for name, intended in (("honest", world.truth_N), ("random", rng.integers(2, size=600))):
-        accuracy[name] = fit_unasked(world.columns, world.opinion, intended, world.variance_D).intent
+        accuracy[name] = meant(world.columns, world.opinion, intended)[1]
     assert accuracy["honest"] > 0.7 > 0.6 > accuracy["random"]
 
 
@@ -194,7 +194,7 @@ def test_what_misleads_turns_round_the_leaning_and_not_what_is_liked() -> None:
     p_N = expit(kept_N * 1.5 * x_N + liking_N_K[:, 1])
     weak_N = (rng.random(4000) < p_N).astype(np.int64)
     opinion_N_K, variance_D = np.zeros((4000, 2)), np.array([4.0])
-    unasked = fit_unasked(columns_N_K_D[:0], opinion_N_K[:0], weak_N[:0], variance_D)
+    unasked = fit_unasked(meant(columns_N_K_D[:0], opinion_N_K[:0], weak_N[:0])[0], variance_D)
     answers = Heard(columns_N_K_D, weak_N, liking_N_K, kept_N, np.ones(4000))
     truth = hear(unasked, 0.0, answers, Pool(columns_N_K_D, opinion_N_K), variance_D, balanced=False)
     assert abs(truth.leaning.theta_D[0] - 1.5) < 0.15

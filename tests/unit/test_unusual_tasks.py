@@ -43,7 +43,7 @@ from askew.agent.notebook import Mattering, Notebook
 from askew.agent.outlook import tells
 from askew.agent.representation import Representation
 from askew.agent.sets import Proposal, Surprise, duplicate_of, enumerated, from_cluster, from_surprises, make_set
-from askew.agent.truth import Heard, Pool, fit_unasked, hear
+from askew.agent.truth import Heard, Pool, fit_unasked, hear, meant
 from askew.agent.update import learn
 from askew.errors import InputError, RunError
 from askew.evals.compare import compare
@@ -145,7 +145,8 @@ def test_only_a_balanced_task_is_balanced(cases_file: Callable[..., Path]) -> No
     columns_N_K_D = np.stack([-x_N, x_N], axis=1)[:, :, None] / 2
     columns_N_K_D = np.concatenate([columns_N_K_D, np.tile([[[-0.5], [0.5]]], (600, 1, 1))], axis=2)
     opinion_N_K, variance_D = np.zeros((600, 2)), np.array([1.0, 0.25])
-    unasked = fit_unasked(columns_N_K_D[:0], opinion_N_K[:0], np.zeros(0, dtype=np.int64), variance_D)
+    nothing, _ = meant(columns_N_K_D[:0], opinion_N_K[:0], np.zeros(0, dtype=np.int64))
+    unasked = fit_unasked(nothing, variance_D)
     heard = Heard(columns_N_K_D[:200], true_N[:200], np.zeros((200, 2)), np.ones(200), np.ones(200))
     right = []
     for balanced in (False, True):
