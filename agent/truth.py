@@ -205,7 +205,7 @@ def hear(
         worth = once_known = WORTH_START
     else:
         known = reliability(leaning, pool.columns_N_K_D)
-        worth, once_known = (trust * share * judged + (1.0 - trust) * WORTH_START for share in (known, 1.0))
+        worth, once_known = (share * (trust * judged + (1.0 - trust) * WORTH_START) for share in (known, 1.0))
     if face_value:
         trust = 1.0
     truth = Truth(unasked, leaning, trust, worth, once_known, np.zeros(len(variance_D)), np.zeros(k))

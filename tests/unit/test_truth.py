@@ -84,7 +84,7 @@ def test_beside_a_trusted_opinion_the_leaning_counts_as_one_more_way_of_asking()
 def test_a_leaning_of_few_answers_counts_for_less_than_it_will() -> None:
     world = World(opinion=0.5)
     nothing, few, many = world.heard(0), world.heard(4), world.heard(400)
-    assert nothing.worth == pytest.approx(1 - nothing.trust), "only where the opinion may be off the point"
+    assert nothing.worth == 0.0 < nothing.worth_once_known
     assert 0 < few.worth < 0.6 * few.worth_once_known
     assert 0.9 * many.worth_once_known < many.worth < many.worth_once_known, "what is known well has most of its worth"
     leaning_N_K = world.columns @ few.leaning.theta_D
@@ -92,6 +92,17 @@ def test_a_leaning_of_few_answers_counts_for_less_than_it_will() -> None:
         world.columns, world.opinion
     )
     assert np.allclose(told_N_K, (few.worth_once_known - few.worth) * leaning_N_K)
+
+
+def test_few_answers_that_go_by_something_else_leave_the_student_most_of_its_opinion() -> None:
+    worlds = [World(opinion=0.5, liking=8.0, seed=seed) for seed in range(6)]
+    heard = [world.heard(20) for world in worlds]
+    assert np.mean([truth.trust for truth in heard]) < 0.7, "they speak against the opinion"
+    before, after = (
+        np.mean([w.accuracy(t) for w, t in zip(worlds, said, strict=True)])
+        for said in ([world.heard(0) for world in worlds], heard)
+    )
+    assert after > before - 0.05, (before, after)
 
 
 @pytest.mark.parametrize("labels", [15, 60, 240])
