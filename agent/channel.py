@@ -31,9 +31,9 @@ def beginnings(task: Task) -> list[str]:
 def channel_likelihood(said_N_K: Array, opinion_N_K: Array) -> Array:
     """loglik_N_Y: what the reading says of the truth, in as many log-odds as go with it in the model's own opinion.
 
-    A text that the model finds twice as probable for one option isn't twice as probably of it: the model may be
-    callous or exalted. The slope of its opinion on the reading says how far, and is 0 where one has nothing to do with
-    the other.
+    A text that the model finds twice as probable for one option isn't twice as probably of it: what it finds may be too
+    much or too little. The slope of its opinion on the reading says how far to follow it, and is 0 where one has
+    nothing to do with the other.
 
     Args:
         said_N_K: log-probability of each of N texts as an example of each option.
