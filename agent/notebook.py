@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -168,16 +169,18 @@ class Notebook:
             intended_N = np.array([candidate.intended for candidate in self.written.values()], dtype=np.int64)
             cases = [candidate.case for candidate in self.written.values()]
             known, intent = meant(first.columns(cases), first.opinion(cases), intended_N)
-            read = self._read_other_way_round()
-            if read is None:
-                unasked = fit_unasked(known, first.variances(), intent, first.ways)
-            else:
-                unasked = fit_unasked(known.and_also(read), first.variances(), intent, first.ways + 1)
-            self._unasked = len(self.written), unasked
+            ways, read = first.ways, self._read_other_way_round
+            if read is not None:
+                known, ways = known.and_also(read), ways + 1
+            self._unasked = len(self.written), fit_unasked(known, first.variances(), intent, ways)
         return self._unasked[1]
 
+    @cached_property
     def _read_other_way_round(self) -> Known | None:
-        """What the strong model says of the pool when it is read the other way round; ``None`` if that is nothing."""
+        """What the strong model says of the pool when it is read the other way round; ``None`` if that is nothing.
+
+        By the first student, so the same in every round.
+        """
         first = self.first or self.representation
         if first.task.options_vary or self.channel == 0:
             return None

@@ -83,6 +83,13 @@ class LocalModel:
         """Token ids of a text, the last ones where it is longer than the context."""
         return token_ids(self.tokenizer, text)[-self.network.config.max_position_embeddings :] or [self.pad_id]
 
+    def _padded(self, ids_B: Sequence[Sequence[int]], length: int) -> torch.Tensor:
+        """ids_B_T, on the CPU: padded on the right, in a batch of one shape whatever there is of it."""
+        ids_B_T = torch.full((FEATURE_ROWS, length), self.pad_id)
+        for row, ids in enumerate(ids_B):
+            ids_B_T[row, : len(ids)] = torch.tensor(ids)
+        return ids_B_T
+
     # -- features -----------------------------------------------------------------------------------
 
     def features(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -110,9 +117,7 @@ class LocalModel:
         features_N_E_D = np.zeros((len(readings), n_endings, 2 * width), dtype=np.float32)
         with progress(f"{self.name} reads", len(readings)) as advance:
             for length, batch in _batches([len(reading.ids) for reading in readings]):
-                ids_B_T = torch.full((FEATURE_ROWS, length), self.pad_id)
-                for row, index in enumerate(batch):
-                    ids_B_T[row, : len(readings[index].ids)] = torch.tensor(readings[index].ids)
+                ids_B_T = self._padded([readings[index].ids for index in batch], length)
                 apart = kept_apart([readings[index] for index in batch], FEATURE_ROWS, length, self.network.dtype)
                 output = self.network.model(
                     ids_B_T.to(self._device),
@@ -151,9 +156,7 @@ class LocalModel:
                 before = torch.tensor([self.tokens(beginning)], device=self._device)
                 read = self.network.model(before, use_cache=True)
                 for length, batch in _batches([len(ids) for ids in ids_N]):
-                    ids_B_T = torch.full((FEATURE_ROWS, length), self.pad_id)
-                    for row, index in enumerate(batch):
-                        ids_B_T[row, : len(ids_N[index])] = torch.tensor(ids_N[index])
+                    ids_B_T = self._padded([ids_N[index] for index in batch], length)
                     cache = deepcopy(read.past_key_values)
                     cache.batch_repeat_interleave(FEATURE_ROWS)
                     hidden_B_T_D = self.network.model(
@@ -187,9 +190,7 @@ class LocalModel:
         read = self.speaker.model(torch.tensor([trunk], device=self._device)).past_key_values if trunk else None
         scores_R = np.zeros(len(rows))
         for length, batch in _batches([len(ids) for ids in ids_R]):
-            ids_B_T = torch.full((FEATURE_ROWS, length), self.pad_id)
-            for row, index in enumerate(batch):
-                ids_B_T[row, : len(ids_R[index])] = torch.tensor(ids_R[index])
+            ids_B_T = self._padded([ids_R[index] for index in batch], length)
             cache = deepcopy(read)
             if cache is not None:
                 cache.batch_repeat_interleave(FEATURE_ROWS)
