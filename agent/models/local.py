@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
@@ -146,65 +146,50 @@ class LocalModel:
             logprobs_N_V[start : start + FEATURE_ROWS] = scores_B_V[: len(rows_B_D), first].double().cpu().numpy()
         return logprobs_N_V
 
-    @torch.inference_mode()
+    # -- what is said after what ----------------------------------------------------------------------
+
     def text_logprobs(self, texts: Sequence[str], beginnings: Sequence[str], longest: int) -> NDArray[np.float64]:
-        """logprobs_N_B of the first ``longest`` tokens of each text after each beginning, which is read once."""
-        ids_N = [tuple(self.tokens(text)[:longest]) for text in texts]
+        """logprobs_N_B of the first ``longest`` tokens of each text after each beginning, by the frozen weights."""
+        ids_N = [self.tokens(text)[:longest] for text in texts]
         logprobs_N_B = np.zeros((len(texts), len(beginnings)))
         with progress(f"{self.name} weighs", logprobs_N_B.size) as advance:
             for b, beginning in enumerate(beginnings):
-                before = torch.tensor([self.tokens(beginning)], device=self._device)
-                read = self.network.model(before, use_cache=True)
-                for length, batch in _batches([len(ids) for ids in ids_N]):
-                    ids_B_T = self._padded([ids_N[index] for index in batch], length)
-                    cache = deepcopy(read.past_key_values)
-                    cache.batch_repeat_interleave(FEATURE_ROWS)
-                    hidden_B_T_D = self.network.model(
-                        ids_B_T.to(self._device), past_key_values=cache, use_cache=True
-                    ).last_hidden_state
-                    first_B_1_D = read.last_hidden_state[:, -1:].expand(FEATURE_ROWS, 1, -1)
-                    said_B_T_D = torch.cat([first_B_1_D, hidden_B_T_D[:, :-1]], dim=1)
-                    for row, index in enumerate(batch):
-                        target_T = ids_B_T[row, : len(ids_N[index])].to(self._device)
-                        scores_T_V = self.network.lm_head(said_B_T_D[row, : len(target_T)]).float()
-                        chosen_T = scores_T_V.gather(1, target_T[:, None])[:, 0] - scores_T_V.logsumexp(1)
-                        logprobs_N_B[index, b] = chosen_T.sum().item()
-                    advance(len(batch))
+                before = self.tokens(beginning)
+                logprobs_N_B[:, b] = self._said(self.network, [(before, ids) for ids in ids_N], advance)
         return logprobs_N_B
 
-    # -- label probabilities ------------------------------------------------------------------------
-
-    @torch.inference_mode()
     def option_logprobs(self, prompts: Sequence[str], options: Sequence[Sequence[str]]) -> NDArray[np.float64]:
-        """logprobs_N_K: summed log-probability of each option's tokens after its prompt.
-
-        What all prompts begin with (the examples of a few-shot prompt) is computed once.
-        """
+        """logprobs_N_K: summed log-probability of each option's tokens after its prompt, by the published weights."""
         rows = [
             (self.tokens(prompt), self.tokens(option))
             for prompt, choices in zip(prompts, options, strict=True)
             for option in choices
         ]
+        return self._said(self.speaker, rows).reshape(len(prompts), -1)
+
+    @torch.inference_mode()
+    def _said(
+        self, network: Any, rows: Sequence[tuple[list[int], list[int]]], advance: Callable[[int], None] = lambda _: None
+    ) -> NDArray[np.float64]:
+        """logprobs_R of the target of each row (prompt, target). What all prompts begin with is read once."""
         trunk = common_trunk([tuple(prompt) for prompt, _ in rows]) if rows else ()
-        ids_R = [[*prompt[len(trunk) :], *option] for prompt, option in rows]
-        read = self.speaker.model(torch.tensor([trunk], device=self._device)).past_key_values if trunk else None
-        scores_R = np.zeros(len(rows))
+        ids_R = [[*prompt[len(trunk) :], *target] for prompt, target in rows]
+        read = network.model(torch.tensor([trunk], device=self._device)).past_key_values if trunk else None
+        logprobs_R = np.zeros(len(rows))
         for length, batch in _batches([len(ids) for ids in ids_R]):
-            ids_B_T = self._padded([ids_R[index] for index in batch], length)
+            ids_B_T = self._padded([ids_R[index] for index in batch], length).to(self._device)
             cache = deepcopy(read)
             if cache is not None:
                 cache.batch_repeat_interleave(FEATURE_ROWS)
-            hidden_B_T_D = self.speaker.model(
-                ids_B_T.to(self._device), past_key_values=cache, use_cache=cache is not None
-            ).last_hidden_state
+            hidden_B_T_D = network.model(ids_B_T, past_key_values=cache, use_cache=cache is not None).last_hidden_state
             for row, index in enumerate(batch):
-                target = rows[index][1]
-                end = len(ids_R[index]) - 1
-                span_T_D = hidden_B_T_D[row, end - len(target) : end]
-                logprobs_T_V = self.speaker.lm_head(span_T_D).float().log_softmax(-1)
-                chosen_T = logprobs_T_V[torch.arange(len(target)), torch.tensor(target)]
-                scores_R[index] = chosen_T.sum().item()
-        return scores_R.reshape(len(prompts), -1)
+                end = len(ids_R[index])
+                start = end - len(rows[index][1])
+                scores_T_V = network.lm_head(hidden_B_T_D[row, start - 1 : end - 1]).float()
+                chosen_T = scores_T_V.gather(1, ids_B_T[row, start:end, None])[:, 0]
+                logprobs_R[index] = (chosen_T - scores_T_V.logsumexp(1)).sum().item()
+            advance(len(batch))
+        return logprobs_R
 
     # -- sampling -----------------------------------------------------------------------------------
 
