@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tiny import make_llama
 
 from askew.agent.conditional_logit import Array
+from askew.agent.models import vectors
 from askew.agent.models.local import LocalModel
 from askew.agent.representation import OPINION_SCALE, Representation
 from askew.errors import InputError
@@ -109,3 +110,22 @@ def test_what_is_read_in_one_pass_is_what_is_read_one_by_one(tmp_path: Path) -> 
     assert model.readings([], endings).shape == (0, 3, 64) and model.features([]).shape == (0, 64)
     assert np.isfinite(read_N_E_D[-1]).all()  # longer than the context: its beginning gives way
     assert not np.allclose(read_N_E_D[0, 0], read_N_E_D[0, 1], atol=1e-2)
+
+
+def test_what_was_read_before_an_interruption_is_not_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vectors, "PORTION", 3)
+    texts, calls = [f"text {i}" for i in range(8)], list[list[str]]()
+
+    def read(some: list[str], until: int = 9) -> NDArray[np.float32]:
+        if len(calls) == until:
+            raise KeyboardInterrupt
+        calls.append(some)
+        return np.array([[float(text[-1])] for text in some], dtype=np.float32)
+
+    with pytest.raises(KeyboardInterrupt):
+        vectors.VectorCache(tmp_path / "kept.sqlite", "eyes").vectors(texts, lambda some: read(some, until=1))
+    read_N_1 = vectors.VectorCache(tmp_path / "kept.sqlite", "eyes").vectors(texts, read)
+    assert read_N_1[:, 0].tolist() == list(range(8))
+    assert calls == [texts[:3], texts[3:6], texts[6:]]
