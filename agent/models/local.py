@@ -84,11 +84,11 @@ class LocalModel:
         return token_ids(self.tokenizer, text)[-self.network.config.max_position_embeddings :] or [self.pad_id]
 
     def _padded(self, ids_B: Sequence[Sequence[int]], length: int) -> torch.Tensor:
-        """ids_B_T, on the CPU: padded on the right, in a batch of one shape whatever there is of it."""
+        """ids_B_T, padded on the right, in a batch of one shape whatever there is of it."""
         ids_B_T = torch.full((FEATURE_ROWS, length), self.pad_id)
         for row, ids in enumerate(ids_B):
             ids_B_T[row, : len(ids)] = torch.tensor(ids)
-        return ids_B_T
+        return ids_B_T.to(self._device)
 
     # -- features -----------------------------------------------------------------------------------
 
@@ -120,7 +120,7 @@ class LocalModel:
                 ids_B_T = self._padded([readings[index].ids for index in batch], length)
                 apart = kept_apart([readings[index] for index in batch], FEATURE_ROWS, length, self.network.dtype)
                 output = self.network.model(
-                    ids_B_T.to(self._device),
+                    ids_B_T,
                     use_cache=False,
                     output_hidden_states=True,
                     **{name: tensor.to(self._device) for name, tensor in apart.items()},
@@ -177,7 +177,7 @@ class LocalModel:
         read = network.model(torch.tensor([trunk], device=self._device)).past_key_values if trunk else None
         logprobs_R = np.zeros(len(rows))
         for length, batch in _batches([len(ids) for ids in ids_R]):
-            ids_B_T = self._padded([ids_R[index] for index in batch], length).to(self._device)
+            ids_B_T = self._padded([ids_R[index] for index in batch], length)
             cache = deepcopy(read)
             if cache is not None:
                 cache.batch_repeat_interleave(FEATURE_ROWS)
