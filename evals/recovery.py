@@ -7,7 +7,9 @@ recovers a mistake when the two are of one mind in at least 90% of the held-out 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ import numpy as np
 from askew.agent.annotate import Annotate, Annotation
 from askew.agent.cluster import Embed
 from askew.agent.ground import Grounder
-from askew.agent.hypotheses import NONE_OF_THESE, Grounding, Kind
+from askew.agent.hypotheses import Grounding, Kind
 from askew.agent.journal import Event, read_events
 from askew.evals.methods.registry import NotApplicableError
 from askew.evals.protocol import Load, every_case, limited, read_config
@@ -59,15 +61,30 @@ class Recovery:
     seed: int
     planted: tuple[str, ...]
     found: tuple[Found, ...]
+    led: dict[int, bool] = field(default_factory=dict)
+    """By the labels used after each round: whether the planted mistakes led then (``leading`` of what was found)."""
 
     def hit(self, top: int) -> bool:
         """Whether every planted mistake is among the leading ones: the first ``top``, or as many as are planted."""
-        leading = self.found[: max(top, len(self.planted))]
-        return {one.like for one in leading if one.agreement >= SAME} >= set(self.planted)
+        return leading(self.found, self.planted, top)
+
+    def labels_to_lead(self) -> float:
+        """Fewest labels after which the planted mistakes lead to the end; infinite where they don't at the end."""
+        fewest = float("inf")
+        for labels, leads in sorted(self.led.items(), reverse=True):
+            if not leads:
+                break
+            fewest = labels
+        return fewest
 
     def false_discoveries(self) -> int:
         """Hypotheses believed in that are no planted mistake."""
         return sum(one.posterior > DISCOVERED and one.agreement < SAME for one in self.found)
+
+
+def leading(found: Sequence[Found], planted: Sequence[str], top: int = 1) -> bool:
+    """Whether every planted mistake is among the first ``top``, or as many as are planted; ``found`` is ranked."""
+    return {one.like for one in found[: max(top, len(planted))] if one.agreement >= SAME} >= set(planted)
 
 
 def planted_mistakes(supervisor: str) -> tuple[str, ...] | None:
@@ -107,10 +124,15 @@ def recovery(folder: Path, load: Load, embed: Embed) -> Recovery:
             raise NotApplicableError(
                 f"{name} shows in none of the {len(held)} held-out cases: whether it was found can't be judged."
             )
-    found = [
-        _found(data, posterior, _picked(data, grounder, held, truths), rules) for data, posterior in believed(events)
-    ]
-    return Recovery(settings.task, settings.supervisor, settings.method, settings.seed, planted, tuple(found))
+    judge = cache(lambda name: _likeness(_picked(born[name], grounder, held, truths), rules))
+    born = {event.data["id"]: event.data for event in events if event.kind == "hypothesis-born"}
+    found_by_labels = {
+        labels: tuple(Found(born[name]["statement"], posterior, *judge(name)) for name, posterior in ranked)
+        for labels, ranked in believed_by_labels(events).items()
+    }
+    found = next(reversed(found_by_labels.values()), ())
+    led = {labels: leading(ranked, planted) for labels, ranked in found_by_labels.items()} if planted else {}
+    return Recovery(settings.task, settings.supervisor, settings.method, settings.seed, planted, found, led)
 
 
 def as_annotated(events: Sequence[Event]) -> Annotate:
@@ -119,26 +141,29 @@ def as_annotated(events: Sequence[Event]) -> Annotate:
     return lambda subject, texts, near_N: said.get(subject)
 
 
-def believed(events: Sequence[Event]) -> list[tuple[dict[str, Any], float]]:
-    """The mistakes a run has hypotheses about, with their last posterior, the most probable first."""
-    last: dict[str, dict[str, float]] = {}
-    for event in events:
-        if event.kind == "belief":
-            last[event.data["set"]] = event.data["posterior"]
-        elif event.kind == "hypothesis-killed":
-            last.pop(event.data["set"], None)
-    born = {event.data["id"]: event.data for event in events if event.kind == "hypothesis-born"}
-    posteriors = [(name, p) for posterior in last.values() for name, p in posterior.items() if name != NONE_OF_THESE]
-    ranked = sorted(posteriors, key=lambda item: (-item[1], item[0]))
-    return [(born[name], p) for name, p in ranked if born[name]["kind"] != Kind.BETTER]
+def believed_by_labels(events: Sequence[Event]) -> dict[int, list[tuple[str, float]]]:
+    """After each round, by its labels: the hypotheses about mistakes with their posterior, the most probable first."""
+    mistakes = {e.data["id"] for e in events if e.kind == "hypothesis-born" and e.data["kind"] != Kind.BETTER}
+    posteriors: dict[str, dict[str, float]] = {}
+    by_labels: dict[int, list[tuple[str, float]]] = {}
+    labels = 0
+    for _, of_round in groupby(events, key=lambda event: event.round):
+        for event in of_round:
+            labels = event.data.get("labels_used", labels)
+            if event.kind == "belief":
+                posteriors[event.data["set"]] = event.data["posterior"]
+            elif event.kind == "hypothesis-killed":
+                posteriors.pop(event.data["set"], None)
+        pairs = [(name, p) for one in posteriors.values() for name, p in one.items() if name in mistakes]
+        by_labels[labels] = sorted(pairs, key=lambda pair: (-pair[1], pair[0]))
+    return by_labels
 
 
-def _found(
-    data: dict[str, Any], posterior: float, picks: Sequence[int | None], rules: dict[str, list[int | None]]
-) -> Found:
+def _likeness(picks: Sequence[int | None], rules: dict[str, list[int | None]]) -> tuple[float, str]:
+    """Agreement with the planted mistake that the picks are most like, and its name."""
     agreements = {name: agreement(picks, rule) for name, rule in rules.items()}
     like = max(agreements, key=lambda name: agreements[name], default="")
-    return Found(data["statement"], posterior, round(agreements.get(like, 0.0), 4), like)
+    return round(agreements.get(like, 0.0), 4), like
 
 
 def agreement(first: Sequence[int | None], second: Sequence[int | None]) -> float:
@@ -183,6 +208,8 @@ def summary(recoveries: Sequence[Recovery]) -> list[dict[str, Any]]:
                 "top1": _mean([one.hit(1) for one in single]),
                 "top3": _mean([one.hit(3) for one in single]),
                 "pairs_top2": _mean([one.hit(2) for one in pairs]),
+                "labels_to_lead": _median([one.labels_to_lead() for one in single]),
+                "led_by_labels": _led_by_labels([*single, *pairs]),
                 "false_discoveries_unbiased": _mean([one.false_discoveries() > 0 for one in unbiased]),
                 "false_discoveries_planted": _mean([one.false_discoveries() > 0 for one in (*single, *pairs)]),
                 "ece": expected_calibration_error(runs),
@@ -214,6 +241,18 @@ def expected_calibration_error(recoveries: Sequence[Recovery], least: float = 0.
 
 def _mean(values: Sequence[bool]) -> float | None:
     return round(float(np.mean(values)), 4) if values else None
+
+
+def _median(values: Sequence[float]) -> float | None:
+    """``None`` also where half of the values are infinite."""
+    median = float(np.median(values)) if values else float("inf")
+    return median if np.isfinite(median) else None
+
+
+def _led_by_labels(recoveries: Sequence[Recovery]) -> dict[int, float | None]:
+    """Share of the runs whose planted mistakes lead after so many labels."""
+    every = sorted({labels for one in recoveries for labels in one.led})
+    return {n: _mean([one.led[n] for one in recoveries if n in one.led]) for n in every}
 
 
 def as_data(recoveries: Sequence[Recovery]) -> list[dict[str, Any]]:

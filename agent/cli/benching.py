@@ -79,13 +79,14 @@ def show_recovery(rows: list[dict[str, Any]]) -> None:
     """Planted mistakes found, mistakes found that are none, and calibration; a line for each task and method."""
     if not rows:
         return
-    shown = ["top1", "top3", "pairs_top2", "false_discoveries_planted", "false_discoveries_unbiased", "ece"]
+    mistaken = ["false_discoveries_planted", "false_discoveries_unbiased"]
+    shown = ["top1", "top3", "pairs_top2", "labels_to_lead", *mistaken, "ece"]
     cells = [
         [
             row["task"],
             row["method"],
             str(row["runs"]),
-            *("" if row[name] is None else f"{row[name]:.2f}" for name in shown),
+            *("" if row[name] is None else f"{row[name]:.3g}" for name in shown),
         ]
         for row in rows
     ]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import ScriptedModel, embed, run_loop
 
 from askew.agent.config import Settings
+from askew.agent.journal import Event
 from askew.evals.methods.registry import NotApplicableError
 from askew.evals.protocol import load_cases, write_config
 from askew.evals.recovery import (
@@ -17,6 +19,7 @@ from askew.evals.recovery import (
     Found,
     Recovery,
     agreement,
+    believed_by_labels,
     expected_calibration_error,
     planted_mistakes,
     recovery,
@@ -51,6 +54,43 @@ def test_pairs_need_both_and_false_discoveries_are_believed_and_wrong() -> None:
     assert not missed.hit(3)
 
 
+def test_a_mistake_is_found_when_it_leads_to_the_end() -> None:
+    def run(*led: bool, planted: tuple[str, ...] = ("length",)) -> Recovery:
+        return Recovery("t", "s", "m", 0, planted, (), dict(zip((20, 40, 60), led, strict=False)))
+
+    early, late, never = run(True, False, True), run(False, True, True), run(True, True, False)
+    assert [one.labels_to_lead() for one in (early, late, never)] == [60, 40, float("inf")]
+    pair = run(False, False, True, planted=("length", "praise"))
+    told = summary([early, late, never, pair])[0]
+    assert told["labels_to_lead"] == 60, "of single mistakes"
+    assert told["led_by_labels"] == {20: 0.5, 40: 0.5, 60: 0.75}
+    assert summary([early, never, never])[0]["labels_to_lead"] is None, "found in less than half of the runs"
+    assert summary([run(planted=())])[0]["led_by_labels"] == {}
+
+
+def test_mistakes_are_ranked_after_each_round() -> None:
+    told: list[tuple[int, str, dict[str, Any]]] = [
+        (0, "prediction", {"labels_used": 0}),
+        (1, "hypothesis-born", {"id": "S1.1", "kind": "liked"}),
+        (1, "hypothesis-born", {"id": "S2.1", "kind": "misled"}),
+        (1, "hypothesis-born", {"id": "S2.2", "kind": "better"}),
+        (1, "answer", {"labels_used": 20}),
+        (1, "belief", {"set": "S1", "posterior": {"S1.1": 0.3, "h0": 0.7}}),
+        (1, "belief", {"set": "S2", "posterior": {"S2.1": 0.2, "S2.2": 0.7, "h0": 0.1}}),
+        (2, "answer", {"labels_used": 40}),
+        (2, "belief", {"set": "S2", "posterior": {"S2.1": 0.5, "S2.2": 0.3, "h0": 0.2}}),
+        (3, "answer", {"labels_used": 60}),
+        (3, "hypothesis-killed", {"set": "S1"}),
+    ]
+    events = [Event(n, round_, kind, data) for n, (round_, kind, data) in enumerate(told)]
+    assert believed_by_labels(events) == {
+        0: [],
+        20: [("S1.1", 0.3), ("S2.1", 0.2)],
+        40: [("S2.1", 0.5), ("S1.1", 0.3)],
+        60: [("S2.1", 0.5)],
+    }
+
+
 def test_calibration_is_zero_where_beliefs_are_as_often_right_as_they_say() -> None:
     sure = Recovery("t", "s", "m", 0, ("length",), (found(1.0, 1.0), found(0.0, 0.0)))
     assert expected_calibration_error([sure]) == 0.0
@@ -81,6 +121,8 @@ def test_a_mistake_planted_in_a_whole_run_is_found(
     graded = recovery(folder, load_task, embed)
     assert max(one.posterior for one in graded.found if one.agreement >= SAME) > LIKELY
     assert summary([graded])[0]["top1"] == graded.hit(1)
+    assert list(graded.led) == [0, 13, 26, 38, 50]
+    assert graded.led[50] == graded.hit(1)
     config = folder / "config.json"
     config.write_text(config.read_text().replace(f"planted:{mistake}@", "planted:emoji@"))
     with pytest.raises(NotApplicableError, match="emoji shows in none of the 10 held-out cases"):
