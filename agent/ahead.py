@@ -49,15 +49,21 @@ class EarlyEmbedding:
 
 
 class Early:
-    """One piece of work that is begun before its result is needed."""
+    """One piece of work that is planned, and mostly begun, before its result is needed."""
 
     def __init__(self) -> None:
+        self._planned: Callable[[], list[Chain]] | None = None
         self._begun: Future[list[Chain]] | None = None
+
+    def plan(self, sample: Callable[[], list[Chain]]) -> None:
+        """Settle what will be sampled, by what is known now."""
+        self._planned, self._begun = sample, None
 
     def begin(self, sample: Callable[[], list[Chain]]) -> None:
         """Begin to sample, in a thread of its own."""
         thread = ThreadPoolExecutor(1)
         self._begun = thread.submit(sample)
+        self._planned = self._begun.result
         thread.shutdown(wait=False)
 
     def settle(self) -> None:
@@ -65,7 +71,7 @@ class Early:
         if self._begun is not None:
             wait([self._begun])
 
-    def take(self) -> list[Chain] | None:
-        """What was sampled, once; ``None`` where nothing was begun. Raises what the sampling raised."""
-        begun, self._begun = self._begun, None
-        return None if begun is None else begun.result()
+    def take(self) -> Callable[[], list[Chain]] | None:
+        """What gives the chains, and raises what the sampling raised, once; ``None`` where nothing was planned."""
+        planned, self._planned, self._begun = self._planned, None, None
+        return planned

@@ -13,7 +13,10 @@ from askew.agent.conditional_logit import Array
 from askew.agent.hypotheses import HypothesisSet, Kind
 
 STRENGTHS = (1.0, 3.0)
-"""Log-odds for each unit of the subject's effect; a hypothesis doesn't say how strong the habit is."""
+"""Log-odds for each unit of the subject's effect; a hypothesis doesn't say how strong the habit is.
+
+Fewer than the joint posterior weighs: what is asked is chosen by predictions for thousands of candidates.
+"""
 TAKEN = 0.6
 """Share of the competence that a misleading subject takes away, for each unit of strength."""
 KNOWS_ITSELF = 0.8
@@ -191,8 +194,11 @@ def believe(
         score_H: Σ log q_h(w) of predictions made *before* each answer since the set was born, edits left out: one
             truth is behind a case and its edits, so given the one the other is no news. Ratios of the exponentials
             are e-processes: valid whenever one stops (Ramdas et al. 2023, "Game-theoretic statistics and safe
-            anytime-valid inference"). Which hypothesis leads is seen from the answers, so "none of these" is held
-            against all others, mixed by their priors; and where it leads itself, the likeliest other against it.
+            anytime-valid inference"), as far as the predictions that are held against each other are calibrated.
+            They are made with the competence that is expected of the supervisor, so before much is known of it a
+            much worse one than usual passes for evidence. Which hypothesis leads is seen from the answers, so "none
+            of these" is held against all others, mixed by their priors; and where it leads itself, the likeliest
+            other against it.
         q_H_L_K: what each hypothesis makes of the L cases answered so far.
         weak_L: the answers.
     """
@@ -213,7 +219,10 @@ def believe(
 
 
 def evidence_against_none(hypothesis_set: HypothesisSet, score_H: Array) -> float:
-    """Log e of "none of these" against the mixture of the hypotheses: at most 1 is expected of e where none is true."""
+    """Log e of "none of these" against the mixture of the hypotheses.
+
+    At most 1 is expected of e where none is true and its predictions are calibrated (:func:`believe`).
+    """
     prior_H = np.array([hypothesis.prior for hypothesis in hypothesis_set.hypotheses])
     return float(logsumexp(score_H[:-1], b=prior_H / prior_H.sum()) - score_H[-1])
 

@@ -36,40 +36,6 @@ class Logit:
         p_N_K: Array = softmax(scores_N_K if offset_N_K is None else scores_N_K + offset_N_K, axis=1)
         return p_N_K
 
-    def updated(
-        self, columns_B_K_D: Array, targets_B_K: Array, offset_B_K: Array | None = None, *, steps: int = 20
-    ) -> Logit:
-        """The posterior after B more cases, at a cost that does not grow with those before: this one is the new prior.
-
-        Newton's method on the new cases alone. Each step's precision is the old one plus B·K rank-one terms, so with
-        few cases it is solved in their space (Woodbury's identity). The old cases' curvature stays where it was
-        measured, which is what an update leaves out and a refit has.
-        """
-        b, k, d = columns_B_K_D.shape
-        flat_BK_D = columns_B_K_D.reshape(b * k, d)
-        offset_B_K = np.zeros((b, k)) if offset_B_K is None else offset_B_K
-        # Coordinates in which the old posterior is a standard normal: theta = self.theta + L^-T z.
-        white_BK_D = solve_triangular(self.precision_factor_D_D, flat_BK_D.T, lower=True).T
-        base_B_K = (flat_BK_D @ self.theta_D).reshape(b, k) + offset_B_K
-        gram_BK_BK = white_BK_D @ white_BK_D.T
-        alpha_BK = np.zeros(b * k)  # z = white^T alpha: the mode lies in the span of the new cases
-        for _ in range(steps):
-            p_B_K = softmax(base_B_K + (gram_BK_BK @ alpha_BK).reshape(b, k), axis=1)
-            curvature_BK_BK = _blocks(p_B_K)
-            wanted_BK = curvature_BK_BK @ (gram_BK_BK @ alpha_BK) + (targets_B_K - p_B_K).ravel()
-            moved_BK = np.linalg.solve(np.eye(b * k) + curvature_BK_BK @ gram_BK_BK, wanted_BK) - alpha_BK
-            alpha_BK = alpha_BK + moved_BK
-            if np.abs(gram_BK_BK @ moved_BK).max(initial=0.0) < 1e-9:
-                break
-        shift_D = solve_triangular(self.precision_factor_D_D, white_BK_D.T @ alpha_BK, lower=True, trans="T")
-        p_B_K = softmax(base_B_K + (gram_BK_BK @ alpha_BK).reshape(b, k), axis=1)
-        centred_B_K_D = columns_B_K_D - np.einsum("bk,bkd->bd", p_B_K, columns_B_K_D)[:, None]
-        rows_BK_D = (centred_B_K_D * np.sqrt(p_B_K)[..., None]).reshape(b * k, d)
-        # The factor of (old precision + rows^T rows) is the R of these rows stacked.
-        triangle_D_D = np.linalg.qr(np.concatenate([self.precision_factor_D_D.T, rows_BK_D]), mode="r")
-        signs_D = np.where(np.diag(triangle_D_D) < 0, -1.0, 1.0)
-        return Logit(self.theta_D + shift_D, np.tril((signs_D[:, None] * triangle_D_D).T))
-
     def draws(self, n: int, rng: np.random.Generator) -> Array:
         """theta_M_D: ``n`` draws from the posterior."""
         noise_D_M = rng.standard_normal((len(self.theta_D), n))
@@ -145,15 +111,6 @@ def balance(scores_N_K: Array, rounds: int = 1000) -> Array:
             break
     centred: Array = shift_K - shift_K.mean()
     return centred
-
-
-def _blocks(p_B_K: Array) -> Array:
-    """curvature_BK_BK of the softmax: diag(p) − p pᵀ for each case, along the diagonal."""
-    b, k = p_B_K.shape
-    curvature_B_K_B_K = np.zeros((b, k, b, k))
-    index = np.arange(b)
-    curvature_B_K_B_K[index, :, index] = p_B_K[:, :, None] * np.eye(k) - p_B_K[:, :, None] * p_B_K[:, None]
-    return curvature_B_K_B_K.reshape(b * k, b * k)
 
 
 def flat_logit(variance_D: Array) -> Logit:

@@ -87,6 +87,8 @@ class Choice:
     epig: float
     flips: float | None = None
     """Predicted labels of the pool that would change if the set were resolved."""
+    q_H_K: Array | None = None
+    """What each hypothesis of the set was taken to predict."""
 
 
 def prioritise(
@@ -135,14 +137,20 @@ def choose(
     size: int,
     for_sets: int,
     a_min: float,
+    tau: float,
     rng: np.random.Generator,
 ) -> list[Choice]:
-    """The round's batch: ``for_sets`` for each leading set and for all others together, the rest for the truth."""
+    """The round's batch: ``for_sets`` for each leading set and for all others together, the rest for the truth.
+
+    Empty where none of the cases tells ``tau`` nats about the truth.
+    """
     m = len(outlook.q_M_C_K)
     p_M = np.full(m, 1.0 / m)
     epig_C = infogain.epig(p_M, outlook.q_M_C_K, outlook.r_M_T_K, outlook.weight_T)
     edited_C = np.array([candidate.source == "edited" for candidate in candidates])
     free_C = gate(outlook.reliability_C, edited_C, a_min, size)
+    if (epig_C * free_C).max(initial=0.0) < tau:
+        return []
     eig_by_set = {
         name: infogain.eig(beliefs[name].p_H, q_H_C_K) * outlook.tells_by_set[name]
         for name, q_H_C_K in outlook.q_by_set.items()
@@ -153,22 +161,22 @@ def choose(
     def take(index: int, about: str) -> None:
         free_C[index] = False
         eig = float(eig_by_set[about][index])
-        chosen.append(Choice(index, about, eig, float(epig_C[index]), flips_by_set[about]))
+        predicted_H_K = outlook.q_by_set[about][:, index]
+        chosen.append(Choice(index, about, eig, float(epig_C[index]), flips_by_set[about], predicted_H_K))
 
     ahead = leading(priorities)
     given = shares([priority.gain for priority in ahead], for_sets - int(SCREENING * for_sets))
     for priority, share in zip(ahead, given, strict=True):
         p_H, q_H_C_K = beliefs[priority.set_id].p_H, outlook.q_by_set[priority.set_id]
         score_C = eig_by_set[priority.set_id] * free_C * apart(candidates, priority.set_id)
-        for index in infogain.joint_batch(p_H, q_H_C_K, share, score_C, rng).indices:
+        for index in infogain.joint_batch(p_H, q_H_C_K, share, score_C, rng):
             take(index, priority.set_id)
     # What has labels of its own needs no screening. Before anything is suspected no set leads: then all is screening.
     others = sorted(eig_by_set.keys() - {choice.set_id for choice in chosen})
     for index in screen(others, outlook, beliefs, free_C, for_sets - len(chosen)):
         take(index, max(others, key=lambda s: eig_by_set[s][index]))
     score_C = epig_C * outlook.reliability_C * free_C * ~edited_C
-    batch = infogain.joint_batch(p_M, outlook.q_M_C_K, size - len(chosen), score_C, rng)
-    for index in batch.indices:
+    for index in infogain.joint_batch(p_M, outlook.q_M_C_K, size - len(chosen), score_C, rng):
         eig = max((float(eig_C[index]) for eig_C in eig_by_set.values()), default=0.0)
         chosen.append(Choice(index, None, eig, float(epig_C[index])))
     return [chosen[int(i)] for i in rng.permutation(len(chosen))]

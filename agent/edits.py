@@ -52,7 +52,7 @@ def edits(lab: Lab, notebook: Notebook, seen: set[str]) -> list[Candidate]:
     ]
     rng = stream(lab.settings.seed, "combine", lab.journal.round)
     for written, raised in combined_edits(lab.task, doubted, [*parents, *_plain_cases(lab, notebook, rng)], rng, seen):
-        about = tuple(one.id for measure in raised for one in by_subject[measure])
+        about = tuple(one for measure in raised for one in _changed(notebook, by_subject[measure], written, by_id))
         made.append(Candidate(written.case, "edited", parent=written.parent, about=about, combined=True))
     notebook.origins |= {one.case.id: by_id[one.parent] for one in made if one.parent is not None}
     return made

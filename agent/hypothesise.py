@@ -63,7 +63,7 @@ def informative_cases(truth_N_K: Array, weak_N_K: Array, n: int, rng: np.random.
     """Indices of ``n`` cases worth thinking about, drawn without replacement.
 
     The weight of a case is how far the predicted weak label is from the predicted truth (total
-    variation) plus the entropy of the predicted truth: where the two theories part, or neither is sure.
+    variation) plus how unsure that is (1 - its likeliest option's): where the two theories part, or neither is sure.
     """
     apart_N = 0.5 * np.abs(truth_N_K - weak_N_K).sum(axis=1)
     unsure_N = 1.0 - truth_N_K.max(axis=1)

@@ -7,7 +7,6 @@ beliefs, ``q`` predicted weak labels, ``r`` predicted truths.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,17 +110,9 @@ def _minus_plogp(p: Array32) -> Array32:
     return np.negative(floored, out=floored)
 
 
-@dataclass(frozen=True, slots=True)
-class CandidateBatch:
-    """Chosen candidates in the order of choice, with the score each had when it was chosen."""
-
-    indices: tuple[int, ...]
-    scores: tuple[float, ...]
-
-
 def joint_batch(
     p_H: Array, q_H_C_K: Array, size: int, score_C: Array, rng: np.random.Generator, exact_states: int = 1024
-) -> CandidateBatch:
+) -> list[int]:
     """Greedy batch that never asks the same thing twice.
 
     Each choice maximises the candidate's own score times the share of its information that the batch
@@ -133,7 +124,6 @@ def joint_batch(
     alone_C = np.maximum(eig(p_H, q_H_C_K), 1e-12)
     conditional_C = np.einsum("h,hc->c", p_H, entropy(q_H_C_K))
     chosen: list[int] = []
-    scores: list[float] = []
     batch_H_J = np.ones((h, 1))
     available_C = score_C > 0
     while len(chosen) < min(size, int((score_C > 0).sum())) and batch_H_J.shape[1] * k <= exact_states:
@@ -144,16 +134,13 @@ def joint_batch(
         gain_C = np.where(available_C, score_C * np.clip(fresh_C / alone_C, 0.0, 1.0), -np.inf)
         best = int(gain_C.argmax())
         chosen.append(best)
-        scores.append(float(gain_C[best]))
         available_C[best] = False
         batch_H_J = (batch_H_J[:, :, None] * q_H_C_K[:, best][:, None]).reshape(h, -1)
     rest = np.flatnonzero(available_C)
     if len(chosen) < size and len(rest):
         noisy = np.log(score_C[rest]) + rng.gumbel(size=len(rest))
-        for index in rest[np.argsort(-noisy)][: size - len(chosen)]:
-            chosen.append(int(index))
-            scores.append(float(score_C[index]))
-    return CandidateBatch(tuple(chosen), tuple(scores))
+        chosen += [int(index) for index in rest[np.argsort(-noisy)][: size - len(chosen)]]
+    return chosen
 
 
 def evidence_expected(q_H_C_K: Array) -> Array:

@@ -44,8 +44,11 @@ def form_sets(
                     why=f"behaves like {known.subject!r} on the pool",
                 )  # fmt: skip
             continue
-        if limited and len(notebook.sets) >= LARGEST_NUMBER_OF_SETS and not make_room(lab, notebook):
-            break
+        if limited and len(notebook.sets) >= LARGEST_NUMBER_OF_SETS:
+            left = make_room(lab, notebook)
+            if left is None:
+                break
+            gone.append(effect_of[left.id])
         new = make_set(
             proposal,
             born_sets(lab) + 1,
@@ -65,17 +68,14 @@ def born_sets(lab: Lab) -> int:
     return len({event.data["set"] for event in lab.journal.events("hypothesis-born")})
 
 
-def make_room(lab: Lab, notebook: Notebook) -> bool:
-    """Kill the set that most surely doesn't matter; false when every set may matter."""
+def make_room(lab: Lab, notebook: Notebook) -> HypothesisSet | None:
+    """Kill the set that most surely doesn't matter, and say which; ``None`` when every set may matter."""
     known = [s for s in notebook.sets if s.id in notebook.beliefs]
-    if not known:
-        return False
-    least = max(known, key=lambda s: notebook.beliefs[s.id].none)
-    belief = notebook.beliefs[least.id]
-    if not belief.doubted:
-        return False
-    kill(lab, notebook, least, f"p(none of these) = {belief.none:.2f}")
-    return True
+    least = max(known, key=lambda s: notebook.beliefs[s.id].none, default=None)
+    if least is None or not notebook.beliefs[least.id].doubted:
+        return None
+    kill(lab, notebook, least, f"p(none of these) = {notebook.beliefs[least.id].none:.2f}")
+    return least
 
 
 def kill(lab: Lab, notebook: Notebook, refuted: HypothesisSet, why: str) -> None:

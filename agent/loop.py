@@ -113,11 +113,11 @@ def hypothesise(lab: Lab, notebook: Notebook, controls: Controls) -> list[Subjec
     """Sample chains on informative cases and cluster their steps; all of it is logged."""
     settings, journal = lab.settings, lab.journal
     fresh: list[Chain] = []
+    planned = lab.early.take()
 
     def sampled() -> list[Chain]:
         with lab.stage("chains"):
-            early = lab.early.take()
-            return sampling(lab, notebook, controls, journal.round)() if early is None else early
+            return (planned or sampling(lab, notebook, controls, journal.round))()
 
     chains: list[tuple[int, Chain]] = []
     for index in range(informative(settings, journal.round, lab.task) * settings.chains_per_case):
@@ -254,9 +254,7 @@ def design(
         if controls.noise and for_sets:
             ahead = {p.set_id for p in leading(priorities)}
             outlook = unsure_of_others(outlook, notebook, candidates, [s for s in notebook.sets if s.id in ahead], rng)
-        choices = choose(candidates, outlook, priorities, beliefs, size, for_sets, settings.a_min, rng)
-    best = max((choice.epig for choice in choices), default=0.0)
-    return choices if best >= settings.tau else []
+        return choose(candidates, outlook, priorities, beliefs, size, for_sets, settings.a_min, settings.tau, rng)
 
 
 # -- step 5 and 6: ask and update --------------------------------------------------------------------
@@ -334,11 +332,13 @@ def publish(lab: Lab, notebook: Notebook, controls: Controls, *, last: bool) -> 
 
 
 def think_ahead(lab: Lab, notebook: Notebook, controls: Controls) -> None:
-    """While the next student is trained here, let the present one write the next round's chains elsewhere."""
-    following = lab.journal.round + 1
-    wanted = controls.chains and controls.mistakes
-    if wanted and lab.model.answers_aside and not lab.journal.replaying:
-        lab.early.begin(sampling(lab, notebook, controls, following))
+    """While the next student is trained here, let the present one write the next round's chains elsewhere.
+
+    On resume they may be in the log already. Those that aren't are about the same cases, by the student there is then.
+    """
+    if controls.chains and controls.mistakes and lab.model.answers_aside:
+        sample = sampling(lab, notebook, controls, lab.journal.round + 1)
+        (lab.early.plan if lab.journal.replaying else lab.early.begin)(sample)
 
 
 def save_student(lab: Lab, notebook: Notebook) -> None:

@@ -160,14 +160,8 @@ def _merged(view: RunView, event: Event) -> None:
 
 
 def _killed(view: RunView, event: Event) -> None:
-    killed = view.sets.get(event.data["set"])
-    if killed is None:
-        return
-    # A single hypothesis may go while its set stays.
-    if event.data.get("id") in killed.hypotheses:
-        killed.hypotheses[event.data["id"]]["killed"] = event.data["why"]
-    else:
-        killed.killed = {"round": event.round, **event.data}
+    if event.data["set"] in view.sets:
+        view.sets[event.data["set"]].killed = {"round": event.round, **event.data}
 
 
 def _priority(view: RunView, event: Event) -> None:

@@ -46,9 +46,8 @@ def experiment_data(lab: Lab, notebook: Notebook, candidate: Candidate, outlook:
     """An experiment: the case, and why it is asked."""
     c = choice.candidate
     predicts = {}
-    if choice.set_id is not None:
-        rows = rounded(outlook.q_by_set[choice.set_id][:, c])
-        predicts = dict(zip(notebook.beliefs[choice.set_id].names, rows, strict=True))
+    if choice.set_id is not None and choice.q_H_K is not None:
+        predicts = dict(zip(notebook.beliefs[choice.set_id].names, rounded(choice.q_H_K), strict=True))
     weak, truth = rounded(outlook.weak_C_K[c : c + 1])[0], rounded(outlook.truth_C_K[c : c + 1])[0]
     return {
         "id": f"E{lab.journal.position}",

@@ -168,15 +168,19 @@ class Surprise:
 
     def explained_by_kind(self, tried: Sequence[Grounding]) -> Array:
         """z_2_A of what is liked and of what misleads; the signs of the two don't say the same."""
-        effects_L_K_A = self.grounder.effects(tried, self.cases)
         residual_L_K = self.weak_L_K - self.predicted_L_K
+        effects_L_K_A, misleading_L_K_A = self._ways(tried)
         liked_A = _scores(residual_L_K, self.predicted_L_K, effects_L_K_A, biased=not self.grounder.task.options_vary)
-        # What misleads moves answers against the truth as the student sees it, wherever there is more of it.
-        against_L_K = -self.predicted_L_K + self.predicted_L_K.mean(axis=1, keepdims=True)
-        misleading_L_K_A = self.grounder.presence(tried, self.cases)[:, None] * against_L_K[:, :, None]
         misled_A = _scores(residual_L_K, self.predicted_L_K, misleading_L_K_A, biased=False)
         z_2_A: Array = np.stack([liked_A, misled_A])
         return z_2_A
+
+    def _ways(self, tried: Sequence[Grounding]) -> tuple[Array, Array]:
+        """Where each measure moves the answers, in L x K x A: if it is liked, and if it misleads."""
+        # What misleads moves answers against the truth as the student sees it, wherever there is more of it.
+        against_L_K = -self.predicted_L_K + self.predicted_L_K.mean(axis=1, keepdims=True)
+        misleading_L_K_A = self.grounder.presence(tried, self.cases)[:, None] * against_L_K[:, :, None]
+        return self.grounder.effects(tried, self.cases), misleading_L_K_A
 
     def holding(self, groundings: Sequence[Grounding]) -> NDArray[np.int64]:
         """n_A: in how many of the cases each measure speaks for something."""
@@ -190,10 +194,12 @@ class Surprise:
         holding = zip(tried, self.holding(tried), strict=True)
         return [grounding for grounding, n in holding if LEAST_HELD <= n <= among - LEAST_HELD]
 
-    def told_by(self, grounding: Grounding, sign: float) -> tuple[str, ...]:
-        """The cases whose answers speak for the measure most."""
-        effects_L_K = self.grounder.effects([grounding], self.cases)[:, :, 0]
-        pull_L = ((self.weak_L_K - self.predicted_L_K) * effects_L_K).sum(axis=1) * sign
+    def told_by(self, grounding: Grounding) -> tuple[str, ...]:
+        """The cases whose answers speak for the measure most, in the way that explains more of them."""
+        z_2 = self.explained_by_kind([grounding])[:, 0]
+        liked_L_K, misleading_L_K = (effects_L_K_A[:, :, 0] for effects_L_K_A in self._ways([grounding]))
+        way_L_K = misleading_L_K if abs(z_2[1]) > abs(z_2[0]) else liked_L_K
+        pull_L = ((self.weak_L_K - self.predicted_L_K) * way_L_K).sum(axis=1) * np.sign(z_2[np.abs(z_2).argmax()])
         return tuple(self.cases[i].id for i in np.argsort(-pull_L, kind="stable")[:5])
 
 
@@ -287,8 +293,7 @@ def _surprising(
 ) -> Proposal:
     """The best of ``tried`` measures, with its prior probability to matter."""
     why = f"surprising answers: z = {z:+.1f} over {len(surprise.cases)} answers, the best of {tried} tried"
-    told_by = surprise.told_by(grounding, np.sign(z))
-    return Proposal(grounding.measure, grounding, {}, matters, told_by, why, parents)
+    return Proposal(grounding.measure, grounding, {}, matters, surprise.told_by(grounding), why, parents)
 
 
 def _scores(residual_L_K: Array, predicted_L_K: Array, effects_L_K_A: Array, *, biased: bool) -> Array:

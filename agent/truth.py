@@ -141,7 +141,7 @@ class Pool:
 def meant(columns_N_K_D: Array, opinion_N_K: Array, intended_N: NDArray[np.int64]) -> tuple[Known, float]:
     """Written cases, by the label that each was meant to have, and how often that is right; there may be none."""
     intent = _intent_accuracy(opinion_N_K, intended_N)
-    return Known(columns_N_K_D, opinion_N_K, _intended_likelihood(opinion_N_K.shape[1], intended_N, intent)), intent
+    return Known(columns_N_K_D, opinion_N_K, intended_likelihood(opinion_N_K.shape[1], intended_N, intent)), intent
 
 
 def fit_unasked(known: Known, variance_D: Array, intent: float = INTENT_START, ways: int = 1) -> Unasked:
@@ -289,7 +289,7 @@ def reliability(leaning: Logit, columns_N_K_D: Array) -> float:
     return known / max(known + unsure, 1e-12)
 
 
-def _intended_likelihood(k: int, intended_N: NDArray[np.int64], intent: float) -> Array:
+def intended_likelihood(k: int, intended_N: NDArray[np.int64], intent: float) -> Array:
     """loglik_N_Y of the label each case was meant to have."""
     loglik_N_Y = np.full((len(intended_N), k), np.log((1 - intent) / (k - 1)))
     loglik_N_Y[np.arange(len(intended_N)), intended_N] = np.log(intent)

@@ -71,7 +71,7 @@ def askable(base: PlantedSupervisor, argument: str, honesty: float, loaded: Load
             picks = [(pick(case, 0), loaded.gold[case.id]) for case in cases]
         except InputError:  # nothing that is known by that name
             return NEITHER, _REASONS[NEITHER]
-        sign = _goes_together(picks)
+        sign = _goes_together(picks, loaded.task.n_options)
         if sign == 0:
             return NEITHER, _REASONS[NEITHER]
         return MATTERS, makes_right(loaded.task, loaded.task.n_options - 1, sign)
@@ -80,12 +80,13 @@ def askable(base: PlantedSupervisor, argument: str, honesty: float, loaded: Load
     return AskableSupervisor(**fields, known=known, honesty=honesty)
 
 
-def _goes_together(picks: Sequence[tuple[int | None, int]]) -> int:
+def _goes_together(picks: Sequence[tuple[int | None, int]], n_options: int) -> int:
     """1 where the option that has more of a subject is right more often than chance would have it, -1 where less."""
     agreed = [pick == gold for pick, gold in picks if pick is not None]
     if not agreed:
         return 0
-    errors = float(np.mean(agreed) - 0.5) * 2 * np.sqrt(len(agreed))
+    chance = 1.0 / n_options
+    errors = float(np.mean(agreed) - chance) / np.sqrt(chance * (1.0 - chance) / len(agreed))
     return int(np.sign(errors)) if abs(errors) > GOES_WITH else 0
 
 

@@ -15,6 +15,7 @@ from askew.evals.methods import METHODS
 from askew.evals.published import published
 from askew.evals.statistics import (
     Array,
+    Interval,
     Scores,
     area_under_curve,
     auroc,
@@ -54,7 +55,8 @@ def compare(runs: Sequence[GradedRun]) -> Comparison:
         if _asks(members)
     }
     accuracy_B = resampled_accuracies(scores | starts, [run.clusters for run in next(iter(by_method.values()))])
-    gap_ok = _gap_is_real(accuracy_B)
+    gap_ci = _gap(accuracy_B)
+    gap_ok = gap_ci is not None and gap_ci[0] > 0
     # Curves are compared from where all of them have begun.
     begun = max((run.curve[0][0] for members in by_method.values() for run in members if len(run.curve) > 1), default=0)
     methods = {
@@ -78,7 +80,7 @@ def compare(runs: Sequence[GradedRun]) -> Comparison:
         "labels_to_half": _labels_to(methods, _half_way(scores) if gap_ok else None),
         "mistakes": {name: found for name, members in by_method.items() if (found := _mistakes(members))},
         "published": [figure.model_dump() for figure in published()],
-        "checks": [check.data() for check in [*_checks(by_method, methods, accuracy_B), *left_out]],
+        "checks": [check.data() for check in [*run_checks(by_method, methods, gap_ci), *left_out]],
     }
 
 
@@ -212,10 +214,11 @@ def _paired(runs: Sequence[GradedRun]) -> tuple[dict[str, list[GradedRun]], list
     return {name: [table[name][seed] for seed in sorted(shared)] for name in kept}, checks
 
 
-def _gap_is_real(accuracy_B: Mapping[str, Array]) -> bool:
+def _gap(accuracy_B: Mapping[str, Array]) -> Interval | None:
+    """The interval of ceiling − weak, where both were run."""
     if not {"weak", "ceiling"} <= set(accuracy_B):
-        return False
-    return interval(accuracy_B["ceiling"] - accuracy_B["weak"])[0] > 0
+        return None
+    return interval(accuracy_B["ceiling"] - accuracy_B["weak"])
 
 
 def _method_row(
@@ -309,17 +312,6 @@ def _paired_differences(
             )
         differences[f"{first}-{second}"] = row
     return differences
-
-
-def _checks(
-    by_method: Mapping[str, Sequence[GradedRun]],
-    methods: Mapping[str, Mapping[str, Any]],
-    accuracy_B: Mapping[str, Array],
-) -> list[Check]:
-    gap_ci = None
-    if {"weak", "ceiling"} <= set(accuracy_B):
-        gap_ci = interval(accuracy_B["ceiling"] - accuracy_B["weak"])
-    return run_checks(by_method, methods, gap_ci)
 
 
 def _rounded(value: float | None) -> float | None:

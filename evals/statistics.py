@@ -56,7 +56,9 @@ def auroc(p_N_K: Array, gold_N: NDArray[np.int64]) -> float | None:
 
     Answers alone rank nothing: theirs would be the mean accuracy of the classes, below what whoever gave them knows.
     """
-    if len(np.unique(gold_N)) < p_N_K.shape[1] or np.isin(p_N_K, (0.0, 1.0 / p_N_K.shape[1], 1.0)).all():
+    answers = np.array([0.0, 1.0 / p_N_K.shape[1], 1.0])
+    ranked = not np.isclose(p_N_K[:, :, None], answers, rtol=0.0, atol=1e-6).any(axis=2).all()  # six digits are logged
+    if len(np.unique(gold_N)) < p_N_K.shape[1] or not ranked:
         return None
     if p_N_K.shape[1] == 2:
         return float(roc_auc_score(gold_N, p_N_K[:, 1]))

@@ -31,6 +31,7 @@ from askew.agent.models.base import LanguageModel
 from askew.agent.models.pull import model_folder
 from askew.agent.notebook import Notebook
 from askew.agent.representation import Representation, case_texts
+from askew.agent.truth import intended_likelihood
 from askew.agent.update import see_through
 from askew.errors import InputError, RunError
 from askew.seeds import stream, stream_seed
@@ -264,12 +265,8 @@ def _meant_truth(notebook: Notebook, cases: list[Case]) -> Array:
     if not cases:
         return np.zeros((0, notebook.representation.task.n_options))
     p_N_K, intent = notebook.truth(cases), notebook.truth_model.unasked.intent
-    likelihood_N_K = np.full(p_N_K.shape, (1 - intent) / (p_N_K.shape[1] - 1))
-    for index, case in enumerate(cases):
-        intended = notebook.written[case.id].intended
-        assert intended is not None
-        likelihood_N_K[index, intended] = intent
-    joint_N_K = p_N_K * likelihood_N_K
+    intended_N = np.array([notebook.written[case.id].intended for case in cases], dtype=np.int64)
+    joint_N_K = p_N_K * np.exp(intended_likelihood(p_N_K.shape[1], intended_N, intent))
     return _rounded(joint_N_K / joint_N_K.sum(axis=1, keepdims=True))
 
 

@@ -69,7 +69,7 @@ def bald(views: Views) -> Sequence[int]:
 def batchbald(views: Views) -> Sequence[int]:
     """Largest joint information about the parameters (Kirsch et al. 2019)."""
     score_C = infogain.eig(views.draw_weights, views.p_M_C_K)
-    return infogain.joint_batch(views.draw_weights, views.p_M_C_K, views.size, score_C, views.rng).indices
+    return infogain.joint_batch(views.draw_weights, views.p_M_C_K, views.size, score_C, views.rng)
 
 
 def epig(views: Views) -> Sequence[int]:

@@ -110,6 +110,15 @@ def test_where_the_student_answers_elsewhere_chains_are_written_while_it_is_retr
     assert {chain.data["model_version"] for chain in chains if chain.round == 3} == {"scripted@0"}
     assert model.version != "scripted@0"
     run(path, llama, tmp_path / "run", model=ElsewhereModel())  # resumed: the log is complete
+    # Cut off among chains that were written ahead: the rest are about the cases that were chosen then.
+    log = tmp_path / "run" / "events.jsonl"
+    lines = log.read_bytes().splitlines(keepends=True)
+    log.write_bytes(b"".join(lines[: next(chain.n for chain in chains if chain.round == 3) + 1]))
+    resumed = ElsewhereModel()
+    run(path, llama, tmp_path / "run", model=resumed)
+    again = [event for event in read_events(tmp_path / "run") if event.kind == "chain"]
+    assert resumed.early == [False] and len({chain.data["model_version"] for chain in again if chain.round == 3}) == 2
+    assert [chain.data["case"] for chain in again] == [chain.data["case"] for chain in chains]
 
 
 def test_a_run_with_retraining_resumes_to_the_same_log(

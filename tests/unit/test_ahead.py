@@ -67,7 +67,8 @@ def test_what_is_begun_early_is_waited_for_and_given_once() -> None:
     early.begin(sample)
     go.set()
     early.settle()
-    assert early.take() == [chain("length")]
+    planned = early.take()
+    assert planned is not None and planned() == [chain("length")]
     assert early.take() is None
 
 
@@ -78,5 +79,22 @@ def test_what_failed_early_fails_when_it_is_taken() -> None:
     early = Early()
     early.begin(fail)
     early.settle()
+    planned = early.take()
+    assert planned is not None
     with pytest.raises(ValueError, match="gone"):
-        early.take()
+        planned()
+
+
+def test_what_is_only_planned_is_sampled_when_it_is_needed_and_forgotten_when_it_isnt() -> None:
+    sampled: list[int] = []
+
+    def sample() -> list[Chain]:
+        sampled.append(1)
+        return [chain("length")]
+
+    early = Early()
+    early.plan(sample)
+    early.settle()
+    planned = early.take()
+    assert planned is not None and not sampled
+    assert planned() == [chain("length")] and early.take() is None

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 from conftest import ScriptedModel
 
 from askew.agent.config import Settings
 from askew.agent.supervisors.base import Clarifies
+from askew.evals.askable import _goes_together
 from askew.evals.supervisors import build_supervisor
 from askew.tasks.load import load_task
 
@@ -36,6 +38,15 @@ def test_what_was_planted_sways_and_what_goes_with_the_truth_matters(cases_file:
     assert asked(path, 1.0, "good words") == 0
     assert asked(path, 1.0, "length") == 2
     assert asked(path, 1.0, "no such thing") == 2
+
+
+def test_chance_is_one_in_so_many_options() -> None:
+    rng = np.random.default_rng(0)
+    for k in (2, 4):
+        gold_N = rng.integers(k, size=400)
+        unrelated, right = rng.integers(k, size=400), np.where(rng.random(400) < 0.6, gold_N, 0)
+        for pick_N, sign in ((unrelated, 0), (right, 1), (np.where(gold_N == 0, 1, 0), -1)):
+            assert _goes_together(list(zip(pick_N.tolist(), gold_N.tolist(), strict=True)), k) == sign
 
 
 def test_who_knows_nothing_of_itself_never_tells_the_truth(cases_file: Callable[..., Path]) -> None:

@@ -85,6 +85,9 @@ def test_checks_fire_on_what_they_are_for() -> None:
     assert "ASK003" in codes(compare(runs(LEVELS, seeds=2)))
     assert "ASK004" in codes(compare(runs({**LEVELS, "passive-naive": 0.4})))
     assert "ASK008" in codes(compare(runs({**LEVELS, "passive-naive": 0.83})))
+    for rival, said in ((0.83, "overlaps"), (0.99, "lies below")):
+        checks = compare(runs({**LEVELS, "passive-naive": rival}))["checks"]
+        assert [said in check["message"] for check in checks if check["code"] == "ASK008"] == [True]
     odd = [graded("few-shot", seed, 0.75, chains=10, malformed=3) for seed in range(5)]
     assert "ASK005" in codes(compare([*runs(LEVELS), *odd]))
     for more, code in (({"queries": 150}, "ASK006"), ({"finished": False}, "ASK007"), ({"leaks": 1}, "ASK009")):

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import log_softmax
 from sklearn.linear_model import LogisticRegression
 
-from askew.agent.conditional_logit import class_columns, fit_logit, flat_logit
+from askew.agent.conditional_logit import class_columns, fit_logit
 
 
 def data(n: int = 120, d: int = 4, k: int = 2, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -68,26 +68,3 @@ def test_no_cases_leave_the_prior() -> None:
     logit = fit_logit(np.zeros((0, 2, 3)), np.zeros((0, 2)), np.array([1.0, 4.0, 9.0]))
     assert np.allclose(logit.theta_D, 0.0)
     assert np.allclose(logit.deviations(), [1.0, 2.0, 3.0])
-
-
-def test_an_update_finds_the_posterior_of_the_new_cases_under_the_old_one() -> None:
-    rng = np.random.default_rng(0)
-    for k in (2, 3):
-        columns_N_K_D = rng.standard_normal((60, k, 5))
-        targets_N_K = rng.dirichlet(np.ones(k), size=60)
-        offset_N_K = rng.standard_normal((60, k))
-        variance_D = np.full(5, 0.5)
-        # From the prior, an update by everything is a fit.
-        fitted = fit_logit(columns_N_K_D, targets_N_K, variance_D, offset_N_K=offset_N_K)
-        updated = flat_logit(variance_D).updated(columns_N_K_D, targets_N_K, offset_N_K)
-        assert np.allclose(updated.theta_D, fitted.theta_D, atol=1e-3)
-        assert np.allclose(updated.precision_factor_D_D, fitted.precision_factor_D_D, atol=1e-2)
-        # In parts it is close to one, and nothing new changes nothing.
-        parts = flat_logit(variance_D)
-        for start in range(0, 60, 10):
-            rows = slice(start, start + 10)
-            parts = parts.updated(columns_N_K_D[rows], targets_N_K[rows], offset_N_K[rows])
-        assert np.allclose(parts.theta_D, fitted.theta_D, atol=0.15)
-        nothing = fitted.updated(columns_N_K_D[:0], targets_N_K[:0])
-        assert np.allclose(nothing.theta_D, fitted.theta_D)
-        assert np.allclose(nothing.precision_factor_D_D, fitted.precision_factor_D_D)

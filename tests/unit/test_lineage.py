@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from tests.conftest import ScriptedModel, embed
 
 from askew.agent.config import Settings
@@ -23,8 +24,13 @@ from askew.tasks.case import Case, Task
 LOUD = "exclamation marks"
 
 
-def test_answers_refute_what_they_had_made_suspected(scripted: ScriptedModel, tmp_path: Path) -> None:
-    texts = [f"Number {i}: the plot is {('dull', 'lovely')[i % 2]}{' !!!' if i // 2 % 2 else ' .'}" for i in range(160)]
+def test_answers_refute_what_they_had_made_suspected(
+    scripted: ScriptedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = [
+        f"Number {i}{' of all' * (i % 3)}: the plot is {('dull', 'lovely')[i % 2]}{' !!!' if i // 2 % 2 else ' .'}"
+        for i in range(160)
+    ]
     task = Task("loud", "Is it so?", "review", tuple(Case(f"c{i}", t, ("no", "yes")) for i, t in enumerate(texts)))
     representation = Representation(task, scripted, tmp_path / "cache")
     notebook = Notebook(representation, Grounder(task, embed))
@@ -56,3 +62,8 @@ def test_answers_refute_what_they_had_made_suspected(scripted: ScriptedModel, tm
         again = [Proposal(name, Grounding(name, False, 1, 1.0), {}, 0.1, (), "") for name in (LOUD, "question marks")]
         form_sets(lab, notebook, again)
         assert {one.subject for one in notebook.sets} == {"length", "question marks"}
+        monkeypatch.setattr("askew.agent.lineage.LARGEST_NUMBER_OF_SETS", 2)
+        gone = max(notebook.sets, key=lambda one: notebook.beliefs[one.id].none)
+        others = [Proposal(name, Grounding(name, False, 1, 1.0), {}, 0.1, (), "") for name in ("commas", gone.subject)]
+        form_sets(lab, notebook, others)
+        assert gone.subject not in {one.subject for one in notebook.sets}, "what made room doesn't come back at once"

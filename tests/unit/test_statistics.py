@@ -52,6 +52,8 @@ def test_answers_alone_rank_nothing() -> None:
     gold_N = np.array([0, 1, 1, 0])
     assert auroc(np.eye(2)[[0, 1, 0, 0]], gold_N) is None
     assert auroc(np.array([[0.5, 0.5], *np.eye(2)[[1, 0, 0]]]), gold_N) is None
+    unsure = [round(1 / 3, 6)] * 3  # as the log has it
+    assert auroc(np.array([unsure, *np.eye(3)]), np.array([0, 0, 1, 2])) is None
     assert auroc(np.array([[0.8, 0.2], [0.1, 0.9], [0.6, 0.4], [0.7, 0.3]]), gold_N) == 1.0
     assert decided(np.array([[0.5, 0.5], [0.2, 0.8]])).tolist() == [False, True]
 

@@ -179,11 +179,19 @@ def test_most_labels_of_a_small_round_decide_between_hypotheses(size: int, leadi
     )  # fmt: skip
     beliefs = {name: SimpleNamespace(p_H=np.array([0.5, 0.5]), none=0.5) for name in names}
     priorities = [Priority(name, 1.0, 0.1, s < leading, "", 0.1) for s, name in enumerate(names)]
-    chosen = choose(candidates, outlook, priorities, beliefs, size, labels_for_sets(size, 0, taste=False), 0.5, rng)  # type: ignore[arg-type]
+    for_sets = labels_for_sets(size, 0, taste=False)
+    chosen = choose(candidates, outlook, priorities, beliefs, size, for_sets, 0.5, 0.0, rng)  # type: ignore[arg-type]
     assert len(chosen) == size == len({choice.candidate for choice in chosen})
     assert sum(choice.set_id is not None for choice in chosen) == int(SET_SHARE * size)
-    untold = choose(candidates, outlook, priorities, beliefs, size, 0, 0.5, rng)  # type: ignore[arg-type]
+    untold = choose(candidates, outlook, priorities, beliefs, size, 0, 0.5, 0.0, rng)  # type: ignore[arg-type]
     assert len(untold) == size and all(choice.set_id is None for choice in untold)
+    for one in chosen:  # the log says what it was chosen by
+        predicted_H_K = None if one.set_id is None else q_H_C_K[:, one.candidate]
+        assert np.array_equal(one.q_H_K, predicted_H_K)  # type: ignore[arg-type]
+    best = max(choice.epig for choice in untold)
+    for tau, asked in ((best, size), (1.01 * best, 0)):
+        again = choose(candidates, outlook, priorities, beliefs, size, for_sets, 0.5, tau, rng)  # type: ignore[arg-type]
+        assert len(again) == asked, "as long as any case is worth it, all labels are given out"
 
 
 def test_of_a_large_round_only_the_first_hundred_labels_are_mostly_for_hypotheses() -> None:
@@ -465,6 +473,19 @@ def test_a_leaning_to_any_of_three_classes_can_be_noticed() -> None:
         surprise = Surprise(grounder, cases, np.eye(3)[weak_L], np.full((90, 3), 1 / 3), ())
         first = max(from_surprises(surprise), key=lambda one: float(abs(surprise.explained([one.grounding])[0])))
         assert (first.subject, first.grounding.option) == ("exclamation marks", option)
+
+
+def test_what_misleads_is_told_by_the_cases_that_were_answered_wrong() -> None:
+    texts = [f"Line {i} of the rest{'!!!' if i % 4 == 0 else '.'}" for i in range(80)]
+    grounder = Grounder(task_of(texts, ("bad", "good")), embed)
+    true_L = np.arange(80) // 4 % 2
+    wrong_L = np.arange(80) % 4 == 0
+    predicted_L_K = np.where(np.eye(2)[true_L] > 0, 0.9, 0.1)
+    weak_L_K = np.eye(2)[np.where(wrong_L & (np.arange(80) < 60), 1 - true_L, true_L)]
+    surprise = Surprise(grounder, grounder.task.cases, weak_L_K, predicted_L_K, ())
+    (loud,) = (one for one in from_surprises(surprise) if one.subject == "exclamation marks")
+    place = {case.id: index for index, case in enumerate(grounder.task.cases)}
+    assert len(loud.cases) == 5 and all(wrong_L[place[case]] and place[case] < 60 for case in loud.cases)
 
 
 def test_of_several_classes_one_set_alone_says_that_a_subject_misleads() -> None:
