@@ -88,7 +88,7 @@ def design(c: int, h: int, t: int, k: int, plain: int) -> dict[str, Any]:
     small = q_H_C_K[:, :plain]
     one, slow_joint = timed(lambda: plain_batch(p_H, small, 20, score_C[:plain]))
     same = infogain.joint_batch(p_H, small, len(one), score_C[:plain], np.random.default_rng(0))
-    assert tuple(one) == same, "the two implementations choose differently"
+    assert one == same, "the two implementations choose differently"
     assert len(batch) == 20
     scale = c / plain
     return {
