@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,11 +13,13 @@ from conftest import embed, rows
 from scipy.special import expit
 
 from askew.agent.conditions import Parts, conditional, levelled, parts_of, shortest_between
+from askew.agent.edits import _changed as changed
 from askew.agent.ground import Grounder
 from askew.agent.hypotheses import Grounding
 from askew.agent.sets import Proposal, Surprise, graded, make_set, split_off
+from askew.agent.write import Written
 from askew.errors import InputError
-from askew.tasks.case import Split
+from askew.tasks.case import Case, Split
 from askew.tasks.load import load_task
 from askew.tasks.passages import words_of
 
@@ -210,6 +213,19 @@ def test_where_more_matters_more_no_level_is_offered(long_and_short: Grounder) -
     assert sum(bool(graded(of_length(long_and_short, None, seed), whole)) for seed in range(20)) <= 5
     few = of_length(long_and_short, 36, 0)
     assert not graded(Surprise(long_and_short, few.cases[:5], few.weak_L_K[:5], few.predicted_L_K[:5], []), whole)
+
+
+def test_an_edit_tells_of_a_level_where_it_brings_it_about(long_and_short: Grounder) -> None:
+    whole, level = LONG, replace(LONG, measure=levelled("length", 30))
+    alike = [
+        make_set(Proposal(one.measure, one, {}, 0.1, (), ""), number, long_and_short.task)
+        for number, one in enumerate((whole, level), start=1)
+    ]
+    parent = Case("short", "It is what it is.", ("a", "b"))
+    for words, told in ((15, ("S1",)), (40, ("S1", "S2"))):
+        edit = Written(Case("short~1", parent.text + " And so on." * (words // 3), ("a", "b")), parent="short")
+        notebook = SimpleNamespace(grounder=long_and_short)
+        assert changed(notebook, alike, edit, {"short": parent}) == told  # type: ignore[arg-type]
 
 
 def test_a_level_has_a_name_that_is_read_back(long_and_short: Grounder) -> None:
