@@ -168,19 +168,22 @@ class Surprise:
 
     def explained_by_kind(self, tried: Sequence[Grounding]) -> Array:
         """z_2_A of what is liked and of what misleads; the signs of the two don't say the same."""
-        residual_L_K = self.weak_L_K - self.predicted_L_K
-        effects_L_K_A, misleading_L_K_A = self._ways(tried)
-        liked_A = _scores(residual_L_K, self.predicted_L_K, effects_L_K_A, biased=not self.grounder.task.options_vary)
-        misled_A = _scores(residual_L_K, self.predicted_L_K, misleading_L_K_A, biased=False)
-        z_2_A: Array = np.stack([liked_A, misled_A])
-        return z_2_A
+        return self._scored(self._ways(tried))
 
-    def _ways(self, tried: Sequence[Grounding]) -> tuple[Array, Array]:
-        """Where each measure moves the answers, in L x K x A: if it is liked, and if it misleads."""
+    def _ways(self, tried: Sequence[Grounding]) -> Array:
+        """way_2_L_K_A: where each measure moves the answers, if it is liked and if it misleads."""
         # What misleads moves answers against the truth as the student sees it, wherever there is more of it.
         against_L_K = -self.predicted_L_K + self.predicted_L_K.mean(axis=1, keepdims=True)
         misleading_L_K_A = self.grounder.presence(tried, self.cases)[:, None] * against_L_K[:, :, None]
-        return self.grounder.effects(tried, self.cases), misleading_L_K_A
+        return np.stack([self.grounder.effects(tried, self.cases), misleading_L_K_A])
+
+    def _scored(self, way_2_L_K_A: Array) -> Array:
+        """z_2_A of ways in which measures may move the answers."""
+        liked_L_K_A, misleading_L_K_A = way_2_L_K_A
+        residual_L_K = self.weak_L_K - self.predicted_L_K
+        liked_A = _scores(residual_L_K, self.predicted_L_K, liked_L_K_A, biased=not self.grounder.task.options_vary)
+        misled_A = _scores(residual_L_K, self.predicted_L_K, misleading_L_K_A, biased=False)
+        return np.stack([liked_A, misled_A])
 
     def holding(self, groundings: Sequence[Grounding]) -> NDArray[np.int64]:
         """n_A: in how many of the cases each measure speaks for something."""
@@ -196,10 +199,11 @@ class Surprise:
 
     def told_by(self, grounding: Grounding) -> tuple[str, ...]:
         """The cases whose answers speak for the measure most, in the way that explains more of them."""
-        z_2 = self.explained_by_kind([grounding])[:, 0]
-        liked_L_K, misleading_L_K = (effects_L_K_A[:, :, 0] for effects_L_K_A in self._ways([grounding]))
-        way_L_K = misleading_L_K if abs(z_2[1]) > abs(z_2[0]) else liked_L_K
-        pull_L = ((self.weak_L_K - self.predicted_L_K) * way_L_K).sum(axis=1) * np.sign(z_2[np.abs(z_2).argmax()])
+        way_2_L_K_A = self._ways([grounding])
+        z_2 = self._scored(way_2_L_K_A)[:, 0]
+        best = int(np.abs(z_2).argmax())
+        residual_L_K = self.weak_L_K - self.predicted_L_K
+        pull_L = (residual_L_K * way_2_L_K_A[best, :, :, 0]).sum(axis=1) * np.sign(z_2[best])
         return tuple(self.cases[i].id for i in np.argsort(-pull_L, kind="stable")[:5])
 
 

@@ -20,6 +20,7 @@ from askew.agent.cluster import Embed
 from askew.agent.ground import Grounder
 from askew.agent.hypotheses import Grounding, Kind
 from askew.agent.journal import Event, read_events
+from askew.agent.reading import RunView, apply_event
 from askew.evals.methods.registry import NotApplicableError
 from askew.evals.protocol import Load, every_case, limited, read_config
 from askew.evals.simulated import ASKABLE, mistake_pick
@@ -124,8 +125,8 @@ def recovery(folder: Path, load: Load, embed: Embed) -> Recovery:
             raise NotApplicableError(
                 f"{name} shows in none of the {len(held)} held-out cases: whether it was found can't be judged."
             )
-    judge = cache(lambda name: _likeness(_picked(born[name], grounder, held, truths), rules))
     born = {event.data["id"]: event.data for event in events if event.kind == "hypothesis-born"}
+    judge = cache(lambda name: _likeness(_picked(born[name], grounder, held, truths), rules))
     found_by_labels = {
         labels: tuple(Found(born[name]["statement"], posterior, *judge(name)) for name, posterior in ranked)
         for labels, ranked in believed_by_labels(events).items()
@@ -143,19 +144,18 @@ def as_annotated(events: Sequence[Event]) -> Annotate:
 
 def believed_by_labels(events: Sequence[Event]) -> dict[int, list[tuple[str, float]]]:
     """After each round, by its labels: the hypotheses about mistakes with their posterior, the most probable first."""
-    mistakes = {e.data["id"] for e in events if e.kind == "hypothesis-born" and e.data["kind"] != Kind.BETTER}
-    posteriors: dict[str, dict[str, float]] = {}
-    by_labels: dict[int, list[tuple[str, float]]] = {}
-    labels = 0
+    view, by_labels = RunView(), {}
     for _, of_round in groupby(events, key=lambda event: event.round):
         for event in of_round:
-            labels = event.data.get("labels_used", labels)
-            if event.kind == "belief":
-                posteriors[event.data["set"]] = event.data["posterior"]
-            elif event.kind == "hypothesis-killed":
-                posteriors.pop(event.data["set"], None)
-        pairs = [(name, p) for one in posteriors.values() for name, p in one.items() if name in mistakes]
-        by_labels[labels] = sorted(pairs, key=lambda pair: (-pair[1], pair[0]))
+            apply_event(view, event)
+        pairs = [
+            (name, one.posterior[name])
+            for one in view.sets.values()
+            if one.killed is None and one.history
+            for name, hypothesis in one.hypotheses.items()
+            if hypothesis["kind"] != Kind.BETTER
+        ]
+        by_labels[view.labels_used] = sorted(pairs, key=lambda pair: (-pair[1], pair[0]))
     return by_labels
 
 

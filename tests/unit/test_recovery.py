@@ -70,16 +70,16 @@ def test_a_mistake_is_found_when_it_leads_to_the_end() -> None:
 
 def test_mistakes_are_ranked_after_each_round() -> None:
     told: list[tuple[int, str, dict[str, Any]]] = [
-        (0, "prediction", {"labels_used": 0}),
-        (1, "hypothesis-born", {"id": "S1.1", "kind": "liked"}),
-        (1, "hypothesis-born", {"id": "S2.1", "kind": "misled"}),
-        (1, "hypothesis-born", {"id": "S2.2", "kind": "better"}),
-        (1, "answer", {"labels_used": 20}),
+        (0, "prediction", {"labels_used": 0, "split": "test", "truth": []}),
+        (1, "hypothesis-born", {"set": "S1", "id": "S1.1", "subject": "length", "kind": "liked"}),
+        (1, "hypothesis-born", {"set": "S2", "id": "S2.1", "subject": "praise", "kind": "misled"}),
+        (1, "hypothesis-born", {"set": "S2", "id": "S2.2", "subject": "praise", "kind": "better"}),
+        (1, "answer", {"labels_used": 20, "weak": 1}),
         (1, "belief", {"set": "S1", "posterior": {"S1.1": 0.3, "h0": 0.7}}),
         (1, "belief", {"set": "S2", "posterior": {"S2.1": 0.2, "S2.2": 0.7, "h0": 0.1}}),
-        (2, "answer", {"labels_used": 40}),
+        (2, "answer", {"labels_used": 40, "weak": 0}),
         (2, "belief", {"set": "S2", "posterior": {"S2.1": 0.5, "S2.2": 0.3, "h0": 0.2}}),
-        (3, "answer", {"labels_used": 60}),
+        (3, "answer", {"labels_used": 60, "weak": 1}),
         (3, "hypothesis-killed", {"set": "S1"}),
     ]
     events = [Event(n, round_, kind, data) for n, (round_, kind, data) in enumerate(told)]
